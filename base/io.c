@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: MIT
+#include "base/io.h"
+
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "base/str.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+int io_read_all(int fd, struct str *out, size_t max)
+{
+	char chunk[16384];
+	size_t total = 0;
+
+	for (;;) {
+		ssize_t n = read(fd, chunk, sizeof(chunk));
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		if (n == 0)
+			return 0;
+		total += (size_t)n;
+		if (total > max)
+			return -EFBIG;
+		str_addn(out, chunk, (size_t)n);
+	}
+}
+
+int io_read_file(int dirfd, const char *path, struct str *out, size_t max, struct err *err)
+{
+	AUTO_CLOSE int fd = openat(dirfd, path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	int r;
+
+	if (fd < 0)
+		return err_sys(err, -errno, "%s", path);
+	r = io_read_all(fd, out, max);
+	return r < 0 ? err_sys(err, r, "%s", path) : 0;
+}
+
+int io_write_all(int fd, const void *data, size_t size)
+{
+	const char *at = data;
+
+	while (size) {
+		ssize_t n = write(fd, at, size);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		at += n;
+		size -= (size_t)n;
+	}
+	return 0;
+}
+
+static int write_synced(int fd, const char *text)
+{
+	int r = io_write_all(fd, text, strlen(text));
+
+	if (r < 0)
+		return r;
+	return fsync(fd) < 0 ? -errno : 0;
+}
+
+int io_replace_file(int dirfd, const char *name, const char *text, mode_t mode, struct err *err)
+{
+	AUTO_STR struct str temporary = { 0 };
+	AUTO_CLOSE int fd = -1;
+	int r;
+
+	str_addf(&temporary, "%s.new", name);
+	fd = openat(dirfd, temporary.text, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW,
+		    mode);
+	if (fd < 0)
+		return err_sys(err, -errno, "creating %s", temporary.text);
+	r = write_synced(fd, text);
+	if (r == 0 && renameat(dirfd, temporary.text, dirfd, name) < 0)
+		r = -errno;
+	if (r < 0) {
+		unlinkat(dirfd, temporary.text, 0);
+		return err_sys(err, r, "writing %s", name);
+	}
+	return 0;
+}
+
+static int change_flag(int fd, int get, int set, int flag, bool on)
+{
+	int flags = fcntl(fd, get);
+
+	if (flags < 0)
+		return -errno;
+	return fcntl(fd, set, on ? flags | flag : flags & ~flag) < 0 ? -errno : 0;
+}
+
+int io_set_nonblock(int fd, bool on)
+{
+	return change_flag(fd, F_GETFL, F_SETFL, O_NONBLOCK, on);
+}
+
+int io_set_cloexec(int fd, bool on)
+{
+	return change_flag(fd, F_GETFD, F_SETFD, FD_CLOEXEC, on);
+}
+
+long long io_now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000LL + now.tv_nsec / 1000000;
+}

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: MIT
+// Owns whole reads and writes on descriptors and files. Refuses host paths: it takes what it is given.
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+struct err;
+struct str;
+
+// Reads all of fd up to `max` bytes into out. -EFBIG where there is more. Returns 0 or -errno.
+int io_read_all(int fd, struct str *out, size_t max);
+
+// Reads a whole file below dirfd (AT_FDCWD allowed). Returns 0 or -errno with a message.
+int io_read_file(int dirfd, const char *path, struct str *out, size_t max, struct err *err);
+
+// Writes all bytes, retries EINTR and short writes. Returns 0 or -errno.
+int io_write_all(int fd, const void *data, size_t size);
+
+// Replaces dirfd/name atomically: a temporary name beside it, fsync, rename. On failure the old file
+// stays as it was and the temporary is gone. Returns 0 or -errno with a message.
+int io_replace_file(int dirfd, const char *name, const char *text, mode_t mode, struct err *err);
+
+// O_NONBLOCK / FD_CLOEXEC on or off. Returns 0 or -errno.
+int io_set_nonblock(int fd, bool on);
+int io_set_cloexec(int fd, bool on);
+
+// CLOCK_MONOTONIC in milliseconds.
+long long io_now_ms(void);

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: MIT
+// Owns allocation. Refuses to fail: out of memory aborts, which the journal makes safe.
+#pragma once
+
+#include <stddef.h>
+
+void *mem_new(size_t count, size_t size) __attribute__((malloc, returns_nonnull)); // zeroed
+void *mem_resize(void *old, size_t count, size_t size) __attribute__((returns_nonnull));
+char *mem_dup(const char *text) __attribute__((malloc)); // NULL gives NULL
+char *mem_dupn(const char *text, size_t n) __attribute__((malloc, returns_nonnull));
+char *mem_printf(const char *fmt, ...) __attribute__((malloc, returns_nonnull, format(printf, 1, 2)));
+
+// Frees *slot and puts a copy of text (or NULL) there.
+void mem_set(char **slot, const char *text);
+
+// Makes room for one more element behind `count` used ones; doubles. Returns that element, zeroed.
+#define MEM_PUSH(array, count)                                                          \
+	({                                                                              \
+		(array) = mem_grow((array), (count), sizeof(*(array)));                 \
+		&(array)[(count)++];                                                    \
+	})
+void *mem_grow(void *array, size_t count, size_t size) __attribute__((returns_nonnull));

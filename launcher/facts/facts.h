@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: MIT
+// Owns all that the planner may know beside the profile, read once: host, QEMU, firmware, the files that
+// the profile names, accounts, limits. Each can be unknown. Refuses to change anything.
+#pragma once
+
+#include "base/diag.h"
+#include "base/str.h"
+#include "launcher/profile/profile.h"
+#include "qmp/caps.h"
+#include "tune/change/change.h"
+#include "tune/host/cpu.h"
+#include "tune/host/memory.h"
+#include "tune/host/system.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct err;
+struct root;
+
+// One firmware for x86_64, from a descriptor (QEMU docs/interop/firmware.json) or a well-known path.
+struct firmware {
+	char *code, *vars_template; // vars_template NULL: none
+	char *code_format, *vars_format; // "raw" or "qcow2"
+	char *source; // the descriptor's path, or "well-known path"
+	bool secure_boot, requires_smm, enrolled_keys, amd_sev, stateless;
+	bool q35, i440fx; // machines it is for
+};
+
+struct firmware_list {
+	struct firmware *items; // best first, as the descriptors' order says
+	size_t count;
+};
+
+enum file_type { FILE_MISSING, FILE_UNREADABLE, FILE_REGULAR, FILE_BLOCK, FILE_OTHER };
+
+struct file_fact {
+	char *path;	  // as the profile has it, absolute
+	enum file_type type;
+	int error;	  // errno behind MISSING and UNREADABLE
+	bool writable, guest_readable; // by us; by the user QEMU will run as, through this inode's mode
+	uint64_t size;	  // bytes; of a block device its capacity
+	bool qcow2;	  // starts with QEMU's magic
+	char *backing;	  // qcow2: the backing file, absolute; NULL: none. Its fact is in the list too
+	char *backing_format; // "qcow2", "raw", NULL: not said
+	bool luks;	  // qcow2 with encryption: not ours to open
+	struct strv uses; // block devices: who on the host uses it
+	bool no_efi_loader; // a readable raw disk or ISO on which OVMF would find no EFI/BOOT/BOOTX64.EFI
+	uint64_t hash;	  // only of firmware images and templates
+	bool hashed;
+};
+
+struct account {
+	char *name;
+	uid_t uid;
+	gid_t gid;
+	bool found;
+};
+
+// What was kept beside a guest's VARS copy when it was made.
+struct vars_origin {
+	bool found;
+	char *path, *code; // the copy; the CODE it was made for
+	uint64_t code_size, code_hash;
+	bool secure_boot;
+};
+
+struct facts {
+	bool live;
+	struct cpu_facts cpus;
+	struct memory_facts memory;
+	struct system_facts system;
+	struct qemu_caps qemu;
+	char *qemu_error; // why the binary could not be asked (not found, not executable), or NULL
+	struct firmware_list firmwares;
+	struct file_fact *files;
+	size_t n_files;
+	struct vars_origin vars;
+	char *run_dir;	 // of this guest: /run/vfiorun/NAME
+	char *state_dir; // kept: /var/lib/vfiorun/NAME
+	char *log_dir;
+	bool root;	 // we are uid 0
+	bool can_nice;	 // may set real-time classes (CAP_SYS_NICE or RLIMIT_RTPRIO)
+	bool can_net;	 // may make tap devices (CAP_NET_ADMIN)
+	struct account self, login, vfiorun, nobody, named; // login: SUDO_UID or PKEXEC_UID; named: [vm] user
+	struct strv environment; // the display's and audio's variables that are set, "NAME=value"
+	struct cpuset others; // CPUs that other running guests of ours are pinned to
+	uint64_t memlock_soft, memlock_hard; // UINT64_MAX: unlimited
+	// Today's values of attributes that this profile's [host] section would change: path and was.
+	struct change_list attributes;
+};
+
+struct facts_options {
+	const char *run_base, *state_base, *log_dir; // directories, from paths.h
+	bool ask_qemu;	// false: only the cache
+	bool headless;
+};
+
+// Reads what this profile needs. Problems of the host become what is unknown in the facts; the planner
+// speaks about them. Returns 0, or -errno with a message where not even CPUs can be read.
+int facts_read(struct root *root, const struct profile *profile, const struct facts_options *options,
+	       struct facts *facts, struct err *err);
+void facts_finish(struct facts *facts);
+const struct file_fact *facts_file(const struct facts *facts, const char *path); // NULL: not asked for

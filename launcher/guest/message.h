@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: MIT
+// Owns what keeper and monitor say to each other: fixed-size structs over a SOCK_SEQPACKET pair. The
+// monitor speaks for a QEMU that may be hostile: the keeper checks every field before it acts.
+#pragma once
+
+#include <stdint.h>
+
+enum message_type {
+	// monitor → keeper
+	MSG_READY,	// QMP greeting and capabilities done
+	MSG_THREAD,	// row of the plan's pins is this tid
+	MSG_THREADS_DONE, // no more rows
+	MSG_RUN_STATE,	// value: enum run_state
+	MSG_SHUTDOWN,	// value: 1 by the guest, 0 by the host or unknown; text: QEMU's reason
+	MSG_EVENT,	// value: enum guest_event; text: detail
+	MSG_ASK_STOP,	// a client asks: value 0 powerdown ladder, 1 force
+	MSG_ASK_RESCAN, // something may have made threads
+	MSG_FAILED,	// text: what the monitor could not do; value: errno
+	MSG_INTERRUPT,	// Ctrl-C was typed where no console takes it
+	// keeper → monitor
+	MSG_CONTINUE,	// every row is pinned: let the guest run if it has not yet
+	MSG_POWERDOWN,
+	MSG_QUIT,
+	MSG_PHASE,	// value: enum phase, for status
+	MSG_PIN,	// row, tid: what was pinned (a respawned monitor learns it so)
+};
+
+enum run_state { RUN_OTHER, RUN_RUNNING, RUN_PAUSED };
+enum guest_event { EVENT_RESET, EVENT_PANIC, EVENT_WATCHDOG };
+
+struct message {
+	uint32_t type;
+	int32_t row, tid, value;
+	char text[112]; // NUL-terminated
+};

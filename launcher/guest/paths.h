@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: MIT
+// Owns where a guest's files are: run state, locks, kept state, logs, and the profile that a bare name
+// means. Root's are fixed; XDG variables count only for users. Refuses names that are no names.
+#pragma once
+
+struct err;
+
+struct paths {
+	char *run_base;	  // /run/vfiorun, $XDG_RUNTIME_DIR/vfiorun
+	char *state_base; // /var/lib/vfiorun, $XDG_STATE_HOME/vfiorun
+	char *log_dir;	  // /var/log/vfiorun, $XDG_STATE_HOME/vfiorun/log
+	char *config_dir; // /etc/vfiorun, $XDG_CONFIG_HOME/vfiorun
+	char *cache_dir;  // /var/cache/vfiorun, $XDG_CACHE_HOME/vfiorun
+};
+
+int paths_read(struct paths *paths, struct err *err);
+void paths_finish(struct paths *paths);

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: MIT
+// Owns the plan: everything that will be done to the machine, as one value. `plan` prints it, `run`
+// executes it. Making one is pure: same profile and facts, same plan.
+#pragma once
+
+#include "base/cpuset.h"
+#include "base/diag.h"
+#include "base/str.h"
+#include "launcher/plan/place.h"
+#include "launcher/profile/profile.h"
+#include "tune/change/change.h"
+#include "tune/pin.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct facts;
+struct json_object;
+
+// What QEMU inherits. Numbers are final: the child dup2s to them before exec.
+enum plan_fd_kind {
+	PLAN_FD_FILE,	// open(path), write and direct say how
+	PLAN_FD_COPY,	// a memfd with a copy of path (QEMU's user may not read the file itself)
+	PLAN_FD_LISTEN, // a listening unix socket bound to path
+	PLAN_FD_TAP,	// a queue of the tap `ifname`, attached to `bridge`
+	PLAN_FD_VHOST,	// /dev/vhost-net
+	PLAN_FD_ALIVE,	// the lock that tells that QEMU lives
+	PLAN_FD_LOG,	// stdout and stderr (fd 1 and 2)
+	PLAN_FD_STREAM, // a connected socket to a helper (passt)
+};
+
+struct plan_fd {
+	int fd;
+	enum plan_fd_kind kind;
+	char *what; // "firmware variables", "disk system", for people
+	char *path;
+	bool write, direct;
+	char *ifname, *bridge; // PLAN_FD_TAP; ifname NULL: the kernel names it
+	bool multi_queue;
+	int helper; // PLAN_FD_STREAM: index into helpers
+};
+
+enum pin_target { PIN_EMULATOR, PIN_VCPU, PIN_IOTHREAD, PIN_VHOST };
+
+struct plan_pin {
+	char *thread; // "vcpu0", "iothread0", "emulator", "vhost"
+	enum pin_target target;
+	int index;	    // of the vCPU or iothread
+	struct cpuset cpus; // empty: not pinned
+	struct sched sched;
+	char *why;
+};
+
+struct plan_helper {
+	char *name;
+	struct strv argv; // as QEMU's user
+	char *socket;	  // its listening socket in the run directory, NULL: a PLAN_FD_STREAM connects it
+};
+
+// A file that must exist before start and stays after (never journalled).
+struct plan_vars {
+	bool used, create;
+	char *path, *template, *code;
+	uint64_t code_size, code_hash;
+	bool secure_boot;
+};
+
+struct plan {
+	char *name;
+	struct strv argv;	// exactly what is executed
+	struct strv argv_paths; // the paste-able variant
+	struct strv environment;
+	struct plan_fd *fds;
+	size_t n_fds;
+	struct account_ref {
+		char *name;
+		uid_t uid;
+		gid_t gid;
+		bool change; // we must become it
+	} user;
+	uint64_t memlock; // bytes; 0: RLIMIT_MEMLOCK is left alone
+	struct change_list changes;
+	struct plan_pin *pins;
+	size_t n_pins;
+	uint64_t memory_bytes, hugepage; // hugepage 0: normal pages
+	char *memory_nodes;		 // list, "" none
+	struct {
+		char *method; // "none", "affinity"
+		char *cpus, *why;
+	} isolation;
+	struct plan_helper *helpers;
+	size_t n_helpers;
+	struct plan_vars vars;
+	struct strv operators;
+	int shutdown_timeout; // s
+	int greeting_ms;
+	int n_vcpus, n_iothreads;
+	bool console;	// QEMU has a serial console on RUN/console.sock
+	bool kvm;
+	bool kvm_node;	// QEMU's user can't open /dev/kvm: it gets one of its own, in a mount namespace
+	char *accel_why, *cpu_why;
+	struct strv hook_before, hook_started, hook_stopped;
+	int hook_timeout; // s
+	char *qemu; // the binary
+	char *run_dir, *state_dir, *log_dir;
+	struct diags warnings; // shown by plan and by run
+};
+
+struct plan_options {
+	bool headless, detach;
+	const struct strv *qemu_args; // after `--`
+};
+
+// Errors go to diags; the plan is usable only if none is there. Warnings go into the plan.
+void plan_make(const struct profile *profile, const struct facts *facts, const struct plan_options *options,
+	       struct plan *plan, struct diags *diags);
+void plan_finish(struct plan *plan);
+
+// Helpers for the parts that fill a plan.
+struct plan_fd *plan_add_fd(struct plan *plan, enum plan_fd_kind kind, const char *what, const char *path);

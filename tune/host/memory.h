@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: MIT
+// Owns the facts about memory: nodes, distances, hugepage pools, totals. Refuses to decide anything.
+#pragma once
+
+#include "base/cpuset.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct err;
+struct root;
+
+struct memory_node {
+	int node;	    // the kernel's number; may be sparse
+	struct cpuset cpus; // online ones; empty for a memory-only node
+	uint64_t bytes, free;
+	int *distances; // to each node that exists, in the order of nodes[]; NULL: unknown
+	size_t n_distances;
+};
+
+struct hugepage_pool {
+	int node;
+	uint64_t size; // bytes of one page
+	uint64_t total, free, surplus; // pages
+};
+
+struct memory_facts {
+	struct memory_node *nodes; // ascending; a machine without NUMA has one, node 0
+	size_t n_nodes;
+	struct hugepage_pool *pools; // by node, then size
+	size_t n_pools;
+	uint64_t total, available; // bytes, /proc/meminfo; 0: unknown
+	char thp[16];		   // "always", "madvise", "never", "" unknown
+};
+
+int memory_facts_read(struct root *root, struct memory_facts *facts, struct err *err);
+void memory_facts_finish(struct memory_facts *facts);
+const struct memory_node *memory_facts_find(const struct memory_facts *facts, int node);

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: MIT
+// Owns facts about processes: identity that survives pid reuse, threads, names. Refuses to signal any.
+#pragma once
+
+#include "base/cpuset.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct err;
+
+// A process is its pid and its start time in clock ticks since boot (proc_pid_stat(5), field 22).
+struct process_id {
+	pid_t pid;
+	uint64_t start;
+};
+
+int process_read_id(pid_t pid, struct process_id *out); // 0 or -errno (-ESRCH: gone, or a zombie)
+
+// A pidfd on exactly this process, or -errno (-ESRCH: gone or another one by now).
+int process_open(const struct process_id *id);
+
+bool process_has_thread(pid_t pid, pid_t tid);
+
+struct thread_list {
+	pid_t *tids; // ascending
+	size_t count;
+};
+int process_list_threads(pid_t pid, struct thread_list *out); // 0 or -errno
+void thread_list_finish(struct thread_list *list);
+
+// Kernel threads named vhost-PID for this process (Linux before 6.4; later ones are in its task list).
+int process_list_vhost(pid_t pid, struct thread_list *out);
+
+int process_read_comm(pid_t pid, pid_t tid, char *buf, size_t size); // length or -errno

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: MIT
+// Owns the one door through which the host is read: the live machine, or a captured tree. Paths are
+// relative ("sys/devices/…"); every link is resolved inside the root (openat2, RESOLVE_IN_ROOT), so a
+// captured tree cannot reach the live one. Refuses to write.
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct cpuset;
+struct err;
+struct str;
+struct strv;
+
+struct root {
+	int fd;
+	bool live;
+	char *path;	     // as given, NULL for the live machine
+	unsigned long reads; // files, links and directories opened so far; tests and the benchmark ask
+};
+
+#define ROOT_CLOSED { .fd = -1 }
+
+// dir NULL: the live machine. Returns 0 or -errno with a message.
+int root_open(struct root *root, const char *dir, struct err *err);
+void root_finish(struct root *root);
+
+// Reads a small attribute into buf, NUL-terminated, without its final newline. Returns the length, or
+// -errno (-EFBIG where it does not fit). Never blocks on a FIFO or terminal.
+int root_read(struct root *root, const char *path, char *buf, size_t size);
+
+// Reads a whole file of at most max bytes, appended to out. Returns 0 or -errno.
+int root_read_all(struct root *root, const char *path, struct str *out, size_t max);
+
+// Typed reads. Return 0, -errno, or -EINVAL where the text is not of the type; *out is then untouched.
+int root_read_u64(struct root *root, const char *path, uint64_t *out);
+int root_read_int(struct root *root, const char *path, int *out);
+int root_read_cpulist(struct root *root, const char *path, struct cpuset *out);
+
+// The target of a link as it stands. Returns its length or -errno.
+int root_readlink(struct root *root, const char *path, char *buf, size_t size);
+
+// Names in a directory without "." and "..", in natural order (cpu2 before cpu10), appended.
+int root_list(struct root *root, const char *path, struct strv *names);
+
+bool root_exists(struct root *root, const char *path);
