@@ -20,7 +20,7 @@ PACKAGES := json-c libcap-ng
 CFLAGS ?= -O2 -g
 WARN   := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
 	  -Wformat=2 -Wvla -Wundef -Wwrite-strings $(if $(WERROR),-Werror)
-SANFLAGS := $(if $(SAN),-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
+SANFLAGS := $(if $(SAN),-fsanitize=address -fsanitize=undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
 ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE -DVFIORUN_VERSION='"$(VERSION)"' -I. \
 	     $(shell $(PKGCONFIG) --cflags $(PACKAGES)) $(WARN) $(SANFLAGS) $(CFLAGS)
 LIBS = $(shell $(PKGCONFIG) --libs $(PACKAGES))
