@@ -3,6 +3,7 @@
 // classification of what is found. Refuses to act on what it finds.
 #pragma once
 
+#include "base/str.h"
 #include "tune/host/process.h"
 
 #include <stdbool.h>
@@ -12,20 +13,29 @@ struct err;
 struct paths;
 struct plan;
 
-// Each is written before it begins.
+// Each is written before it begins. STOPPING begins when QEMU has ended or we are about to end it without
+// asking the guest.
 enum phase { PHASE_APPLYING, PHASE_STARTING, PHASE_RUNNING, PHASE_STOPPING };
+const char *phase_name(enum phase phase);
 
 struct state {
 	char boot_id[40];
 	enum phase phase;
 	struct process_id keeper;
 	struct process_id qemu; // pid 0: not started
-	int64_t since;		// CLOCK_REALTIME seconds of the start
-	struct plan *plan;	// owned; heap
+	int64_t since;		// of the start, seconds since the epoch
+	struct plan *plan;	// owned, heap; NULL: not known
 };
 
+// Writes dirfd/"state" atomically. Returns 0 or -errno with a message.
+int state_write(int dirfd, const struct state *state, struct err *err);
+// -ENOENT: none; -EPROTO: not ours or damaged. `state` must be released either way.
+int state_read(int dirfd, struct state *state, struct err *err);
+void state_finish(struct state *state);
+
 // What a name turns out to be. Locks are beside NAME/ and never unlinked: ".lock-NAME" is held by the
-// keeper, ".alive-NAME" by QEMU (inherited), ".host" around every host change.
+// keeper, ".alive-NAME" by QEMU (inherited), ".host" around every host change. Guest names never start
+// with a dot, so no lock can be taken for a guest.
 enum life {
 	LIFE_NONE,    // no run directory, nothing lives
 	LIFE_RUNNING, // a keeper holds it
@@ -36,25 +46,28 @@ enum life {
 struct guest_dir {
 	int base;  // dirfd of the run base
 	int dir;   // dirfd of NAME/, -1 if there is none
-	int lock;  // keeper's lock, held by us, or -1
-	int alive; // QEMU's lock file, open; held once taken
+	int lock;  // keeper's lock
+	int alive; // QEMU's lock file
 	int host;  // host-wide lock file, open, not locked
 };
 #define GUEST_DIR_CLOSED { -1, -1, -1, -1, -1 }
 
-// Opens base and lock files (made if need be), takes the keeper's lock without waiting. -EBUSY: a keeper
-// lives. Returns 0 or -errno with a message.
+// Opens the lock files (made if need be) and takes the keeper's lock without waiting; opens NAME/ if it is
+// there. -EBUSY: a keeper lives. Returns 0 or -errno with a message.
 int guest_dir_lock(struct guest_dir *dir, const struct paths *paths, const char *name, struct err *err);
-// Makes NAME/ for a start. Fails with -EEXIST if it is there.
+// Makes NAME/ for a start, readable for all and writable for us.
 int guest_dir_create(struct guest_dir *dir, const char *name, struct err *err);
-// Removes NAME/ with what is in it (not the locks).
+// Takes the lock that QEMU inherits. -EBUSY: a QEMU still holds it.
+int guest_dir_take_alive(struct guest_dir *dir, struct err *err);
+// Waits until no QEMU holds its lock. -ETIMEDOUT.
+int guest_dir_wait_dead(struct guest_dir *dir, int timeout_ms);
+// Removes NAME/ with what is in it, not the locks.
 int guest_dir_remove(struct guest_dir *dir, const char *name, struct err *err);
 void guest_dir_close(struct guest_dir *dir);
 
-// Looks, changes nothing. `state` may be NULL; filled when the file is there and whole.
-enum life guest_look(const struct paths *paths, const char *name, struct state *state, struct err *err);
+// Looks, changes nothing. `state` may be NULL; else it is filled as far as it can be read, and must be
+// released. A state of another boot counts as dead.
+enum life guest_look(const struct paths *paths, const char *name, struct state *state);
 
-int state_write(int dirfd, const struct state *state, const char *name, struct err *err);
-int state_read(int dirfd, struct state *state, struct err *err);
-void state_finish(struct state *state);
-const char *phase_name(enum phase phase);
+// Names that have a run directory, sorted, appended.
+void guest_list(const struct paths *paths, struct strv *names);

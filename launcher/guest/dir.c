@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: MIT
+// The run directory and the locks beside it: the half of state.h that is no file format.
+#include "launcher/guest/state.h"
+
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "base/io.h"
+#include "base/mem.h"
+#include "launcher/guest/paths.h"
+#include "tune/host/process.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+
+// Only its last component: /run and $XDG_RUNTIME_DIR exist or nothing would.
+static int open_base(const char *path, bool make, struct err *err)
+{
+	struct stat st;
+	int fd;
+
+	if (make && mkdir(path, 0755) < 0 && errno != EEXIST)
+		return err_sys(err, -errno, "making %s", path);
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0)
+		return err_sys(err, -errno, "%s", path);
+	if (fstat(fd, &st) < 0 || st.st_uid != geteuid() || (st.st_mode & 0022)) {
+		close(fd);
+		return err_set(err, -EPERM, "%s belongs to somebody else or can be written by others: "
+					    "remove it, vfiorun makes it anew", path);
+	}
+	return fd;
+}
+
+static int open_lock(int base, const char *prefix, const char *name, struct err *err)
+{
+	AUTO_FREE char *path = mem_printf("%s%s", prefix, name);
+	int fd = openat(base, path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+
+	return fd < 0 ? err_sys(err, -errno, "opening the lock %s", path) : fd;
+}
+
+int guest_dir_lock(struct guest_dir *dir, const struct paths *paths, const char *name, struct err *err)
+{
+	int r;
+
+	*dir = (struct guest_dir)GUEST_DIR_CLOSED;
+	r = dir->base = open_base(paths->run_base, true, err);
+	if (r >= 0)
+		r = dir->lock = open_lock(dir->base, ".lock-", name, err);
+	if (r >= 0)
+		r = dir->alive = open_lock(dir->base, ".alive-", name, err);
+	if (r >= 0)
+		r = dir->host = open_lock(dir->base, ".host", "", err);
+	if (r >= 0 && flock(dir->lock, LOCK_EX | LOCK_NB) < 0)
+		r = errno == EWOULDBLOCK ?
+			    err_set(err, -EBUSY, "guest %s is running, or another vfiorun works on it",
+				    name) :
+			    err_sys(err, -errno, "locking");
+	if (r < 0) {
+		guest_dir_close(dir);
+		return r;
+	}
+	dir->dir = openat(dir->base, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	return 0;
+}
+
+int guest_dir_create(struct guest_dir *dir, const char *name, struct err *err)
+{
+	if (mkdirat(dir->base, name, 0755) < 0)
+		return err_sys(err, -errno, "making the run directory of %s", name);
+	dir->dir = openat(dir->base, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	if (dir->dir < 0)
+		return err_sys(err, -errno, "opening the run directory of %s", name);
+	// whatever the umask was
+	if (fchmod(dir->dir, 0755) < 0)
+		return err_sys(err, -errno, "the run directory of %s", name);
+	return 0;
+}
+
+int guest_dir_take_alive(struct guest_dir *dir, struct err *err)
+{
+	if (flock(dir->alive, LOCK_EX | LOCK_NB) < 0)
+		return err_set(err, -EBUSY, "a QEMU of this guest is still there");
+	return 0;
+}
+
+int guest_dir_wait_dead(struct guest_dir *dir, int timeout_ms)
+{
+	long long end = io_now_ms() + timeout_ms;
+
+	while (flock(dir->alive, LOCK_EX | LOCK_NB) < 0) {
+		if (io_now_ms() >= end)
+			return -ETIMEDOUT;
+		poll(NULL, 0, 10);
+	}
+	flock(dir->alive, LOCK_UN);
+	return 0;
+}
+
+static int remove_entries(int dirfd, int depth)
+{
+	AUTO_CLOSEDIR DIR *dir = NULL;
+	struct dirent *entry;
+	int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	dir = fdopendir(fd);
+	while ((entry = readdir(dir))) {
+		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+			continue;
+		if (unlinkat(dirfd, entry->d_name, 0) == 0)
+			continue;
+		if (errno == EISDIR && depth > 0) {
+			AUTO_CLOSE int sub = openat(dirfd, entry->d_name,
+						    O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+
+			if (sub >= 0)
+				remove_entries(sub, depth - 1);
+			if (unlinkat(dirfd, entry->d_name, AT_REMOVEDIR) == 0)
+				continue;
+		}
+		return -errno;
+	}
+	return 0;
+}
+
+int guest_dir_remove(struct guest_dir *dir, const char *name, struct err *err)
+{
+	int r;
+
+	if (dir->dir < 0)
+		return 0;
+	r = remove_entries(dir->dir, 2);
+	if (r == 0 && unlinkat(dir->base, name, AT_REMOVEDIR) < 0)
+		r = -errno;
+	if (r < 0)
+		return err_sys(err, r, "removing the run directory of %s", name);
+	close(take_fd(&dir->dir));
+	return 0;
+}
+
+void guest_dir_close(struct guest_dir *dir)
+{
+	int *fds[] = { &dir->base, &dir->dir, &dir->lock, &dir->alive, &dir->host };
+
+	for (size_t i = 0; i < ARRAY_SIZE(fds); i++) {
+		if (*fds[i] >= 0)
+			close(take_fd(fds[i]));
+	}
+}
+
+// A shared lock tells without disturbing the holder; a file that is not there is held by nobody.
+static bool lock_is_held(int base, const char *prefix, const char *name)
+{
+	AUTO_FREE char *path = mem_printf("%s%s", prefix, name);
+	AUTO_CLOSE int fd = openat(base, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+
+	return fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK;
+}
+
+static bool same_process(const struct process_id *id)
+{
+	struct process_id now;
+
+	return id->pid > 0 && process_read_id(id->pid, &now) == 0 && now.start == id->start;
+}
+
+enum life guest_look(const struct paths *paths, const char *name, struct state *state)
+{
+	AUTO_CLOSE int base = open(paths->run_base, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	AUTO_CLOSE int dir = -1;
+	struct state own = { 0 }, *found = state ? state : &own;
+	enum life life = LIFE_NONE;
+
+	*found = (struct state){ 0 };
+	if (base < 0)
+		return LIFE_NONE;
+	dir = openat(base, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	if (dir >= 0) {
+		int r = state_read(dir, found, NULL);
+
+		if (r == 0 && found->phase == PHASE_RUNNING && lock_is_held(base, ".alive-", name) &&
+		    same_process(&found->qemu))
+			life = LIFE_ORPHAN;
+		else
+			life = LIFE_DEAD;
+	}
+	if (lock_is_held(base, ".lock-", name))
+		life = LIFE_RUNNING;
+	state_finish(&own);
+	return life;
+}
+
+static int by_name(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+void guest_list(const struct paths *paths, struct strv *names)
+{
+	AUTO_CLOSEDIR DIR *dir = opendir(paths->run_base);
+	struct dirent *entry;
+
+	if (!dir)
+		return;
+	while ((entry = readdir(dir))) {
+		struct stat st;
+
+		if (str_is_name(entry->d_name) &&
+		    fstatat(dirfd(dir), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+		    S_ISDIR(st.st_mode))
+			strv_add(names, entry->d_name);
+	}
+	if (names->count)
+		qsort(names->items, names->count, sizeof(*names->items), by_name);
+}

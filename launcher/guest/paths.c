@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: MIT
+#include "launcher/guest/paths.h"
+
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "base/mem.h"
+
+#include <sys/stat.h>
+
+static void root_paths(struct paths *paths)
+{
+	*paths = (struct paths){ .run_base = mem_dup("/run/vfiorun"),
+				 .state_base = mem_dup("/var/lib/vfiorun"),
+				 .log_dir = mem_dup("/var/log/vfiorun"),
+				 .config_dir = mem_dup("/etc/vfiorun"),
+				 .cache_dir = mem_dup("/var/cache/vfiorun") };
+}
+
+// The XDG base directory specification: a relative value is to be ignored.
+static char *xdg(const char *variable, const char *home, const char *fallback, const char *below)
+{
+	const char *value = getenv(variable);
+
+	if (value && value[0] == '/')
+		return mem_printf("%s/%s", value, below);
+	return home ? mem_printf("%s/%s/%s", home, fallback, below) : NULL;
+}
+
+// A system without a session manager gives no XDG_RUNTIME_DIR; a directory in /tmp would be a name that
+// anybody can take first, so there is none to fall back on but systemd's own place.
+static char *runtime_dir(struct err *err)
+{
+	AUTO_FREE char *usual = mem_printf("/run/user/%u", getuid());
+	const char *value = getenv("XDG_RUNTIME_DIR");
+	const char *dir = value && value[0] == '/' ? value : usual;
+	struct stat st;
+
+	if (stat(dir, &st) < 0) {
+		err_set(err, -ENOENT,
+			"no directory for run state: XDG_RUNTIME_DIR is not set and %s does not exist; "
+			"set XDG_RUNTIME_DIR to a directory of yours, or run as root",
+			usual);
+		return NULL;
+	}
+	if (st.st_uid != geteuid() || (st.st_mode & 0022)) {
+		err_set(err, -EPERM, "%s is not a directory that only you can write", dir);
+		return NULL;
+	}
+	return mem_printf("%s/vfiorun", dir);
+}
+
+static int user_paths(struct paths *paths, struct err *err)
+{
+	const char *home = getenv("HOME");
+
+	paths->run_base = runtime_dir(err);
+	if (!paths->run_base)
+		return err ? err->code : -ENOENT;
+	paths->state_base = xdg("XDG_STATE_HOME", home, ".local/state", "vfiorun");
+	paths->config_dir = xdg("XDG_CONFIG_HOME", home, ".config", "vfiorun");
+	paths->cache_dir = xdg("XDG_CACHE_HOME", home, ".cache", "vfiorun");
+	if (!paths->state_base || !paths->config_dir || !paths->cache_dir)
+		return err_set(err, -ENOENT, "HOME is not set: there is no place for firmware variables "
+					     "and logs; set HOME or XDG_STATE_HOME");
+	paths->log_dir = mem_printf("%s/log", paths->state_base);
+	return 0;
+}
+
+int paths_read(struct paths *paths, struct err *err)
+{
+	*paths = (struct paths){ 0 };
+	if (geteuid() == 0) {
+		root_paths(paths);
+		return 0;
+	}
+	return user_paths(paths, err);
+}
+
+void paths_finish(struct paths *paths)
+{
+	free(paths->run_base);
+	free(paths->state_base);
+	free(paths->log_dir);
+	free(paths->config_dir);
+	free(paths->cache_dir);
+	*paths = (struct paths){ 0 };
+}
