@@ -7,7 +7,7 @@
 #include "base/str.h"
 #include "launcher/profile/profile.h"
 #include "qmp/caps.h"
-#include "tune/change/change.h"
+#include "tune/host/attributes.h"
 #include "tune/host/cpu.h"
 #include "tune/host/memory.h"
 #include "tune/host/system.h"
@@ -17,6 +17,7 @@
 #include <sys/types.h>
 
 struct err;
+struct paths;
 struct root;
 
 // One firmware for x86_64, from a descriptor (QEMU docs/interop/firmware.json) or a well-known path.
@@ -87,14 +88,11 @@ struct facts {
 	struct strv environment; // the display's and audio's variables that are set, "NAME=value"
 	struct cpuset others; // CPUs that other running guests of ours are pinned to
 	uint64_t memlock_soft, memlock_hard; // UINT64_MAX: unlimited
-	// Today's values of attributes that this profile's [host] section would change: path and was.
-	struct change_list attributes;
+	struct attribute_facts attributes; // those that this profile's [host] section would set
 };
 
 struct facts_options {
-	const char *run_base, *state_base, *log_dir; // directories, from paths.h
-	bool ask_qemu;	// false: only the cache
-	bool headless;
+	const struct paths *paths;
 };
 
 // Reads what this profile needs. Problems of the host become what is unknown in the facts; the planner
@@ -102,4 +100,7 @@ struct facts_options {
 int facts_read(struct root *root, const struct profile *profile, const struct facts_options *options,
 	       struct facts *facts, struct err *err);
 void facts_finish(struct facts *facts);
+
+// Who QEMU would run as; NULL: there is no such account.
+const struct account *facts_qemu_user(const struct profile *profile, const struct facts *facts);
 const struct file_fact *facts_file(const struct facts *facts, const char *path); // NULL: not asked for

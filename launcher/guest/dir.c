@@ -13,7 +13,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 
 // Only its last component: /run and $XDG_RUNTIME_DIR exist or nothing would.
@@ -43,6 +42,22 @@ static int open_lock(int base, const char *prefix, const char *name, struct err 
 	return fd < 0 ? err_sys(err, -errno, "opening the lock %s", path) : fd;
 }
 
+// Open-file-description locks: like flock(2) they are inherited and die with the last descriptor, but
+// F_OFD_GETLK can ask without taking, so that `list` never makes a start fail.
+static int lock_take(int fd)
+{
+	struct flock whole = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+
+	return fcntl(fd, F_OFD_SETLK, &whole) < 0 ? -errno : 0;
+}
+
+static bool lock_is_free(int fd)
+{
+	struct flock whole = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+
+	return fcntl(fd, F_OFD_GETLK, &whole) == 0 && whole.l_type == F_UNLCK;
+}
+
 int guest_dir_lock(struct guest_dir *dir, const struct paths *paths, const char *name, struct err *err)
 {
 	int r;
@@ -55,11 +70,10 @@ int guest_dir_lock(struct guest_dir *dir, const struct paths *paths, const char 
 		r = dir->alive = open_lock(dir->base, ".alive-", name, err);
 	if (r >= 0)
 		r = dir->host = open_lock(dir->base, ".host", "", err);
-	if (r >= 0 && flock(dir->lock, LOCK_EX | LOCK_NB) < 0)
-		r = errno == EWOULDBLOCK ?
-			    err_set(err, -EBUSY, "guest %s is running, or another vfiorun works on it",
-				    name) :
-			    err_sys(err, -errno, "locking");
+	if (r >= 0)
+		r = lock_take(dir->lock);
+	if (r == -EAGAIN || r == -EACCES)
+		r = err_set(err, -EBUSY, "guest %s is running, or another vfiorun works on it", name);
 	if (r < 0) {
 		guest_dir_close(dir);
 		return r;
@@ -81,23 +95,26 @@ int guest_dir_create(struct guest_dir *dir, const char *name, struct err *err)
 	return 0;
 }
 
-int guest_dir_take_alive(struct guest_dir *dir, struct err *err)
+int guest_dir_open_alive(const struct guest_dir *dir, const char *name, struct err *err)
 {
-	if (flock(dir->alive, LOCK_EX | LOCK_NB) < 0)
+	AUTO_CLOSE int fd = open_lock(dir->base, ".alive-", name, err);
+
+	if (fd < 0)
+		return fd;
+	if (lock_take(fd) < 0)
 		return err_set(err, -EBUSY, "a QEMU of this guest is still there");
-	return 0;
+	return take_fd(&fd);
 }
 
-int guest_dir_wait_dead(struct guest_dir *dir, int timeout_ms)
+int guest_dir_wait_dead(const struct guest_dir *dir, int timeout_ms)
 {
 	long long end = io_now_ms() + timeout_ms;
 
-	while (flock(dir->alive, LOCK_EX | LOCK_NB) < 0) {
+	while (!lock_is_free(dir->alive)) {
 		if (io_now_ms() >= end)
 			return -ETIMEDOUT;
 		poll(NULL, 0, 10);
 	}
-	flock(dir->alive, LOCK_UN);
 	return 0;
 }
 
@@ -154,13 +171,12 @@ void guest_dir_close(struct guest_dir *dir)
 	}
 }
 
-// A shared lock tells without disturbing the holder; a file that is not there is held by nobody.
 static bool lock_is_held(int base, const char *prefix, const char *name)
 {
 	AUTO_FREE char *path = mem_printf("%s%s", prefix, name);
 	AUTO_CLOSE int fd = openat(base, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 
-	return fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK;
+	return fd >= 0 && !lock_is_free(fd);
 }
 
 static bool same_process(const struct process_id *id)

@@ -47,7 +47,7 @@ struct guest_dir {
 	int base;  // dirfd of the run base
 	int dir;   // dirfd of NAME/, -1 if there is none
 	int lock;  // keeper's lock
-	int alive; // QEMU's lock file
+	int alive; // QEMU's lock file, open to ask, never locked by us
 	int host;  // host-wide lock file, open, not locked
 };
 #define GUEST_DIR_CLOSED { -1, -1, -1, -1, -1 }
@@ -57,10 +57,11 @@ struct guest_dir {
 int guest_dir_lock(struct guest_dir *dir, const struct paths *paths, const char *name, struct err *err);
 // Makes NAME/ for a start, readable for all and writable for us.
 int guest_dir_create(struct guest_dir *dir, const char *name, struct err *err);
-// Takes the lock that QEMU inherits. -EBUSY: a QEMU still holds it.
-int guest_dir_take_alive(struct guest_dir *dir, struct err *err);
+// A new descriptor that holds QEMU's lock: called in the child that becomes QEMU, so that nobody but
+// QEMU holds it. -EBUSY: another QEMU does.
+int guest_dir_open_alive(const struct guest_dir *dir, const char *name, struct err *err);
 // Waits until no QEMU holds its lock. -ETIMEDOUT.
-int guest_dir_wait_dead(struct guest_dir *dir, int timeout_ms);
+int guest_dir_wait_dead(const struct guest_dir *dir, int timeout_ms);
 // Removes NAME/ with what is in it, not the locks.
 int guest_dir_remove(struct guest_dir *dir, const char *name, struct err *err);
 void guest_dir_close(struct guest_dir *dir);
