@@ -1,12 +1,25 @@
 // SPDX-License-Identifier: MIT
-// Owns what this QEMU binary can do, as a sorted set of words that was asked of the binary over QMP, and
-// its text form for the cache and for recorded fixtures. Refuses to conclude anything from a version.
+// Owns what this QEMU binary can do, as a sorted set of words that was asked of the binary, and the text
+// form of that set for the cache and for recorded fixtures. Refuses to conclude anything from a version.
 //
-// Words: device/NAME · property/DEVICE/NAME · object/NAME · cpu/NAME (a CPU model's property, "-" form)
-//   machine/NAME · machine-alias/ALIAS/NAME · machine-deprecated/NAME · machine-max-cpus/NAME/N
-//   command/NAME · enum/TYPE/VALUE · member/TYPE/NAME (of query-qmp-schema, types by name)
-//   option/GROUP/NAME (query-command-line-options) · kvm/hv-NAME (Hyper-V features KVM offers here)
-//   accel/kvm/MODEL (that -cpu answered QMP under KVM) · no-accel/kvm/MODEL/REASON
+// Words (NAME and the rest are QEMU's own spelling):
+//   machine/NAME  machine-alias/ALIAS/NAME  machine-deprecated/NAME  machine-max-cpus/NAME/N
+//   device/NAME   what -device may name and what can be made: a type whose module is missing has no word
+//   object/NAME   what -object may name
+//   property/TYPE/NAME  of the devices and objects that vfiorun uses (probe.c has the list), of the
+//		   machines as property/q35/NAME and property/pc/NAME, of property/kvm-accel/NAME
+//   cpu/NAME      a property of every x86 CPU model, with "-" where there is a choice ("hv-time", "topoext")
+//   command/NAME  a QMP command
+//   arg/COMMAND/MEMBER  a QMP command's argument, arg/COMMAND/MEMBER=VALUE where it is an enumeration;
+//   arg/COMMAND/CASE/MEMBER[=VALUE]  the same of one case of a union, as in
+//		   arg/blockdev-add/file/aio=io_uring. Types have no names: QEMU hides them
+//   flag/NAME     a command line option, without its dash ("run-with", "runas")
+//   option/GROUP/NAME  a key of such an option, where QEMU lists them ("option/sandbox/spawn")
+//   display/NAME  audio/NAME  netdev/NAME  backends that this installation has, modules included
+//   spice         -spice works
+//   kvm/hv-NAME   a Hyper-V feature that KVM offers here
+//   accel/kvm/MODEL  with -accel kvm -cpu MODEL this QEMU answered QMP
+//   no-accel/kvm/MODEL/REASON  it did not, and why
 #pragma once
 
 #include "base/str.h"
@@ -16,8 +29,8 @@
 struct err;
 
 struct qemu_caps {
-	bool known;   // false: nobody could be asked; qemu_caps_has says yes to everything but no-…
-	char *path;   // the binary
+	bool known;    // false: nobody could be asked; qemu_caps_has says yes to everything but no-…
+	char *path;    // the binary
 	char *version; // "7.2.22", for people
 	struct strv words; // sorted
 };
@@ -27,9 +40,13 @@ bool qemu_caps_has(const struct qemu_caps *caps, const char *fmt, ...) __attribu
 // The first word that starts with the prefix, without the prefix; NULL: none.
 const char *qemu_caps_after(const struct qemu_caps *caps, const char *prefix);
 
-void qemu_caps_add(struct qemu_caps *caps, const char *word); // unsorted until qemu_caps_sort
-void qemu_caps_sort(struct qemu_caps *caps);		      // and drops doubles
+void qemu_caps_add(struct qemu_caps *caps, const char *fmt, ...) // unsorted until qemu_caps_sort
+	__attribute__((format(printf, 2, 3)));
+void qemu_caps_sort(struct qemu_caps *caps); // and drops doubles
+// Drops the words that start with the prefix.
+void qemu_caps_drop(struct qemu_caps *caps, const char *prefix);
 
-// Text: first "qemu-caps 1", then "path …", "version …", a blank line, then a word a line (escaped).
+// Text: "qemu-caps 1", "path …", "version …", a blank line, a word a line (escaped), "end". Lines that
+// start with # are skipped; the end tells a whole file from a cut one.
 void qemu_caps_print(const struct qemu_caps *caps, struct str *out);
 int qemu_caps_parse(const char *text, struct qemu_caps *caps, struct err *err); // 0 or -EPROTO
