@@ -7,13 +7,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct err;
 struct root;
 
 struct memory_node {
 	int node;	    // the kernel's number; may be sparse
 	struct cpuset cpus; // online ones; empty for a memory-only node
-	uint64_t bytes, free;
+	uint64_t bytes, free; // bytes 0: unknown, or a node without memory
 	int *distances; // to each node that exists, in the order of nodes[]; NULL: unknown
 	size_t n_distances;
 };
@@ -33,6 +32,9 @@ struct memory_facts {
 	char thp[16];		   // "always", "madvise", "never", "" unknown
 };
 
-int memory_facts_read(struct root *root, struct memory_facts *facts, struct err *err);
+// Reads what there is: a tree that lacks it all gives node 0 with nothing known. Sources: Linux
+// Documentation/ABI/stable/sysfs-devices-node, Documentation/admin-guide/mm/hugetlbpage.rst and
+// transhuge.rst, proc_meminfo(5) (6.1).
+void memory_facts_read(struct root *root, struct memory_facts *facts);
 void memory_facts_finish(struct memory_facts *facts);
 const struct memory_node *memory_facts_find(const struct memory_facts *facts, int node);

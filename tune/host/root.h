@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Owns the one door through which the host is read: the live machine, or a captured tree. Paths are
-// relative ("sys/devices/…"); every link is resolved inside the root (openat2, RESOLVE_IN_ROOT), so a
-// captured tree cannot reach the live one. Refuses to write.
+// relative ("sys/devices/…"); every link is resolved inside the root (openat2(2), RESOLVE_IN_ROOT, Linux
+// 5.6), so a captured tree cannot reach the live one. Refuses to write.
 #pragma once
 
 #include <stdbool.h>
@@ -16,19 +16,24 @@ struct strv;
 struct root {
 	int fd;
 	bool live;
+	bool plain;	     // live, on a kernel or in a container without openat2
 	char *path;	     // as given, NULL for the live machine
-	unsigned long reads; // files, links and directories opened so far; tests and the benchmark ask
+	unsigned long reads; // files, links and directories opened or tried so far, for tests and benchmarks
 };
 
 #define ROOT_CLOSED { .fd = -1 }
 
-// dir NULL: the live machine. Returns 0 or -errno with a message.
+// dir NULL: the live machine. Returns 0 or -errno with a message; -ENOSYS where a captured tree could
+// not be kept from reaching the live machine.
 int root_open(struct root *root, const char *dir, struct err *err);
 void root_finish(struct root *root);
 
 // Reads a small attribute into buf, NUL-terminated, without its final newline. Returns the length, or
 // -errno (-EFBIG where it does not fit). Never blocks on a FIFO or terminal.
 int root_read(struct root *root, const char *path, char *buf, size_t size);
+
+// The beginning of a file that may be much longer: as root_read, but what does not fit is left out.
+int root_read_head(struct root *root, const char *path, char *buf, size_t size);
 
 // Reads a whole file of at most max bytes, appended to out. Returns 0 or -errno.
 int root_read_all(struct root *root, const char *path, struct str *out, size_t max);

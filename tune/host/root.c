@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: MIT
+#include "tune/host/root.h"
+
+#include "base/cleanup.h"
+#include "base/cpuset.h"
+#include "base/err.h"
+#include "base/io.h"
+#include "base/mem.h"
+#include "base/str.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <string.h>
+#include <sys/syscall.h>
+
+// A list of every other CPU up to CPUSET_MAX is not 20 KiB long.
+enum { CPULIST_SIZE = 24 << 10, NUMBER_SIZE = 64 };
+
+// While anything on the machine is renamed or mounted the kernel cannot vouch for a "..", and says so.
+enum { RACES_MAX = 64 };
+
+static int open_inside(int dirfd, const char *path, int flags)
+{
+	struct open_how how = {
+		.flags = (uint64_t)flags,
+		.resolve = RESOLVE_IN_ROOT,
+	};
+	long fd;
+
+	for (int i = 0; i < RACES_MAX; i++) {
+		fd = syscall(SYS_openat2, dirfd, path, &how, sizeof(how));
+		if (fd >= 0 || (errno != EAGAIN && errno != EINTR))
+			break;
+	}
+	return fd < 0 ? -errno : (int)fd;
+}
+
+static int open_path(struct root *root, const char *path, int flags)
+{
+	int fd;
+
+	root->reads++;
+	flags |= O_CLOEXEC;
+	if (!root->plain)
+		return open_inside(root->fd, path, flags);
+	path += strspn(path, "/");
+	fd = openat(root->fd, path, flags);
+	return fd < 0 ? -errno : fd;
+}
+
+// Container runtimes answer EPERM for calls that their filter does not know.
+static int probe(struct root *root, struct err *err)
+{
+	AUTO_CLOSE int fd = open_inside(root->fd, ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd >= 0)
+		return 0;
+	if (fd != -ENOSYS && fd != -EPERM)
+		return err_sys(err, fd, "opening %s", root->path ? root->path : "/");
+	if (!root->live)
+		return err_set(err, -ENOSYS, "reading %s as a machine needs openat2(2), which this "
+			       "kernel or container does not offer: use Linux 5.6 or newer",
+			       root->path);
+	root->plain = true;
+	return 0;
+}
+
+int root_open(struct root *root, const char *dir, struct err *err)
+{
+	int r;
+
+	*root = (struct root){
+		.fd = open(dir ? dir : "/", O_PATH | O_DIRECTORY | O_CLOEXEC),
+		.live = !dir,
+		.path = mem_dup(dir),
+	};
+	if (root->fd < 0) {
+		r = err_sys(err, -errno, "opening %s", dir ? dir : "/");
+		root_finish(root);
+		return r;
+	}
+	r = probe(root, err);
+	if (r < 0)
+		root_finish(root);
+	return r;
+}
+
+void root_finish(struct root *root)
+{
+	cleanup_close(&root->fd);
+	free(root->path);
+	*root = (struct root)ROOT_CLOSED;
+}
+
+static int open_file(struct root *root, const char *path)
+{
+	return open_path(root, path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
+}
+
+// Fills buf up to size bytes; returns how many there were.
+static ssize_t read_full(int fd, char *buf, size_t size)
+{
+	size_t have = 0;
+
+	while (have < size) {
+		ssize_t n = read(fd, buf + have, size - have);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		if (n == 0)
+			break;
+		have += (size_t)n;
+	}
+	return (ssize_t)have;
+}
+
+static int read_text(struct root *root, const char *path, char *buf, size_t size, bool whole)
+{
+	AUTO_CLOSE int fd = open_file(root, path);
+	ssize_t n;
+
+	if (fd < 0)
+		return fd;
+	n = read_full(fd, buf, size);
+	if (n < 0)
+		return (int)n;
+	if ((size_t)n == size) {
+		if (whole)
+			return -EFBIG;
+		n--;
+	}
+	if (n && buf[n - 1] == '\n')
+		n--;
+	buf[n] = '\0';
+	return (int)n;
+}
+
+int root_read(struct root *root, const char *path, char *buf, size_t size)
+{
+	return read_text(root, path, buf, size, true);
+}
+
+int root_read_head(struct root *root, const char *path, char *buf, size_t size)
+{
+	return read_text(root, path, buf, size, false);
+}
+
+int root_read_all(struct root *root, const char *path, struct str *out, size_t max)
+{
+	AUTO_CLOSE int fd = open_file(root, path);
+
+	return fd < 0 ? fd : io_read_all(fd, out, max);
+}
+
+int root_read_u64(struct root *root, const char *path, uint64_t *out)
+{
+	char text[NUMBER_SIZE];
+	int r = root_read(root, path, text, sizeof(text));
+
+	if (r < 0)
+		return r;
+	return str_parse_u64(str_strip(text), out) ? 0 : -EINVAL;
+}
+
+int root_read_int(struct root *root, const char *path, int *out)
+{
+	char text[NUMBER_SIZE];
+	int r = root_read(root, path, text, sizeof(text));
+
+	if (r < 0)
+		return r;
+	return str_parse_int(str_strip(text), out) ? 0 : -EINVAL;
+}
+
+int root_read_cpulist(struct root *root, const char *path, struct cpuset *out)
+{
+	char text[CPULIST_SIZE];
+	int r = root_read(root, path, text, sizeof(text));
+
+	if (r < 0)
+		return r;
+	return cpuset_parse_list(out, text) ? 0 : -EINVAL;
+}
+
+int root_readlink(struct root *root, const char *path, char *buf, size_t size)
+{
+	AUTO_CLOSE int fd = open_path(root, path, O_PATH | O_NOFOLLOW);
+	ssize_t n;
+
+	if (fd < 0)
+		return fd;
+	n = readlinkat(fd, "", buf, size);
+	// ENOENT is what an empty path of something that is no link gives
+	if (n < 0)
+		return errno == ENOENT ? -EINVAL : -errno;
+	if ((size_t)n == size)
+		return -ENAMETOOLONG;
+	buf[n] = '\0';
+	return (int)n;
+}
+
+static int compare_names(const void *a, const void *b)
+{
+	return strverscmp(*(char *const *)a, *(char *const *)b);
+}
+
+int root_list(struct root *root, const char *path, struct strv *names)
+{
+	AUTO_CLOSE int fd = open_path(root, path, O_RDONLY | O_DIRECTORY);
+	AUTO_CLOSEDIR DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	size_t first = names->count;
+	const struct dirent *entry;
+
+	if (fd < 0)
+		return fd;
+	if (!dir)
+		return -errno;
+	take_fd(&fd);
+	while ((entry = readdir(dir))) {
+		if (!str_eq(entry->d_name, ".") && !str_eq(entry->d_name, ".."))
+			strv_add(names, entry->d_name);
+	}
+	if (names->count > first)
+		qsort(names->items + first, names->count - first, sizeof(*names->items),
+		      compare_names);
+	return 0;
+}
+
+bool root_exists(struct root *root, const char *path)
+{
+	AUTO_CLOSE int fd = open_path(root, path, O_PATH);
+
+	return fd >= 0;
+}
