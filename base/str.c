@@ -397,6 +397,41 @@ bool str_unescape(const char *text, struct str *out)
 	return true;
 }
 
+// The length of the sequence at p (RFC 3629, section 4), 0 where there is none.
+static size_t utf8_length(const unsigned char *p, size_t size)
+{
+	unsigned char least = 0x80, most = 0xbf;
+	size_t length = p[0] < 0x80 ? 1 : p[0] < 0xc2 ? 0 : p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : 4;
+
+	if (p[0] > 0xf4 || length > size)
+		return 0;
+	if (p[0] == 0xe0)
+		least = 0xa0;
+	else if (p[0] == 0xf0)
+		least = 0x90;
+	else if (p[0] == 0xed)
+		most = 0x9f;
+	else if (p[0] == 0xf4)
+		most = 0x8f;
+	for (size_t i = 1; i < length; i++) {
+		if (p[i] < least || p[i] > most)
+			return 0;
+		least = 0x80;
+		most = 0xbf;
+	}
+	return length;
+}
+
+bool str_is_utf8(const char *text, size_t size)
+{
+	for (size_t at = 0, length; at < size; at += length) {
+		length = utf8_length((const unsigned char *)text + at, size - at);
+		if (!length)
+			return false;
+	}
+	return true;
+}
+
 bool str_is_name(const char *text)
 {
 	static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"

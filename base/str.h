@@ -65,6 +65,9 @@ const char *str_nearest(const char *word, const char *const *candidates, size_t 
 void str_add_escaped(struct str *s, const char *text);
 bool str_unescape(const char *text, struct str *out); // false: a broken escape
 
+// UTF-8 as RFC 3629 has it: no overlong forms, no surrogates, nothing above U+10FFFF.
+bool str_is_utf8(const char *text, size_t size);
+
 // Guest names: [A-Za-z0-9][A-Za-z0-9_.-]{0,62}
 bool str_is_name(const char *text);
 
