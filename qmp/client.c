@@ -6,10 +6,10 @@
 #include "base/io.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "qmp/json.h"
 #include "qmp/line.h"
 
 #include <assert.h>
-#include <json-c/json.h>
 #include <limits.h>
 #include <string.h>
 
@@ -28,7 +28,7 @@ struct command {
 	uint64_t id;
 	char *name;
 	struct json_object *message; // NULL once sent
-	enum qmp_deadline deadline;
+	int deadline_ms;
 	long long expires;
 	int failure;	     // why it cannot be sent
 	qmp_reply_fn *reply; // NULL once called: a late answer has nobody to go to
@@ -55,13 +55,6 @@ static bool is_alive(const struct qmp_client *client)
 	return !client->freed && client->state != OVER;
 }
 
-static void put_object(struct json_object **object)
-{
-	json_object_put(*object);
-}
-
-#define AUTO_JSON CLEANUP(put_object)
-
 // --- the queue ---
 
 static struct json_object *make_message(const char *command, struct json_object *arguments, uint64_t id)
@@ -77,18 +70,18 @@ static struct json_object *make_message(const char *command, struct json_object 
 
 static long long expiry(const struct qmp_client *client, const struct command *command)
 {
-	return client->state == READY ? io_now_ms() + (int)command->deadline : NEVER;
+	return client->state == READY ? io_now_ms() + command->deadline_ms : NEVER;
 }
 
 static uint64_t queue(struct qmp_client *client, const char *name, struct json_object *arguments,
-		      enum qmp_deadline deadline, qmp_reply_fn *reply, void *context)
+		      int deadline_ms, qmp_reply_fn *reply, void *context)
 {
 	struct command *command = mem_new(1, sizeof(*command)), **end = &client->commands;
 
 	command->id = ++client->last_id;
 	command->name = mem_dup(name);
 	command->message = make_message(name, arguments, command->id);
-	command->deadline = deadline;
+	command->deadline_ms = deadline_ms;
 	command->expires = expiry(client, command);
 	command->reply = reply;
 	command->context = context;
@@ -196,20 +189,11 @@ static void refuse(struct qmp_client *client, const char *what, const char *deta
 
 // --- messages ---
 
-static struct json_object *member(struct json_object *object, const char *name, enum json_type type)
-{
-	struct json_object *value = NULL;
-
-	if (json_object_is_type(object, json_type_object))
-		json_object_object_get_ex(object, name, &value);
-	return json_object_is_type(value, type) ? value : NULL;
-}
-
 // Takes the command that message answers out of the queue. NULL: an id that is not ours, not yet sent, or
 // already answered. The caller frees.
 static struct command *take_answered(struct qmp_client *client, struct json_object *message)
 {
-	struct json_object *id = member(message, "id", json_type_int);
+	struct json_object *id = json_member(message, "id", json_type_int);
 
 	for (struct command *command = client->commands; id && command; command = command->next) {
 		if (!command->message && json_object_get_uint64(id) == command->id) {
@@ -243,7 +227,7 @@ static void on_return(struct qmp_client *client, struct json_object *message, st
 
 static void describe(struct json_object *error, struct str *out)
 {
-	struct json_object *desc = member(error, "desc", json_type_string);
+	struct json_object *desc = json_member(error, "desc", json_type_string);
 
 	str_add_escaped(out, desc ? json_object_get_string(desc) : "QEMU gave no reason");
 }
@@ -269,14 +253,14 @@ static void on_error(struct qmp_client *client, struct json_object *message, str
 
 static int64_t time_part(struct json_object *timestamp, const char *name)
 {
-	struct json_object *part = member(timestamp, name, json_type_int);
+	struct json_object *part = json_member(timestamp, name, json_type_int);
 
 	return part ? json_object_get_int64(part) : -1;
 }
 
 static void on_event(struct qmp_client *client, struct json_object *message, struct json_object *value)
 {
-	struct json_object *timestamp = member(message, "timestamp", json_type_object);
+	struct json_object *timestamp = json_member(message, "timestamp", json_type_object);
 	const char *name = json_object_get_string(value);
 
 	if (!json_object_is_type(value, json_type_string))
@@ -285,7 +269,7 @@ static void on_event(struct qmp_client *client, struct json_object *message, str
 		client->shut_down = true;
 	if (client->handlers.event)
 		client->handlers.event(client->handlers.context, name,
-				       member(message, "data", json_type_object),
+				       json_member(message, "data", json_type_object),
 				       time_part(timestamp, "seconds"),
 				       time_part(timestamp, "microseconds"));
 }
@@ -383,7 +367,7 @@ static void expire(struct qmp_client *client, struct command *command)
 		err_sys(&err, command->failure, "%s cannot be sent", command->name);
 	else
 		err_set(&err, -ETIMEDOUT, "QEMU has not answered %s for %d s", command->name,
-			(int)command->deadline / 1000);
+			command->deadline_ms / 1000);
 	command->expires = NEVER;
 	if (!sent)
 		unlink_command(client, command);
@@ -503,7 +487,7 @@ int qmp_client_timeout(const struct qmp_client *client)
 }
 
 uint64_t qmp_client_send(struct qmp_client *client, const char *command, struct json_object *arguments,
-			 enum qmp_deadline deadline, qmp_reply_fn *reply, void *context)
+			 int deadline_ms, qmp_reply_fn *reply, void *context)
 {
 	uint64_t id;
 
@@ -511,7 +495,7 @@ uint64_t qmp_client_send(struct qmp_client *client, const char *command, struct 
 		json_object_put(arguments);
 		return 0;
 	}
-	id = queue(client, command, arguments, deadline, reply, context);
+	id = queue(client, command, arguments, deadline_ms, reply, context);
 	send_waiting(client);
 	return id;
 }

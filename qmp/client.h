@@ -43,7 +43,7 @@ struct qmp_handlers {
 };
 
 // Deadlines by class, in milliseconds.
-enum qmp_deadline {
+enum {
 	QMP_QUICK = 5000, // queries
 	QMP_RUN = 30000,  // cont, stop, device_add, system_reset
 	QMP_QUIT = 60000, // quit: answered after the teardown has begun
@@ -69,7 +69,7 @@ void qmp_client_process(struct qmp_client *client);
 // (QMP_REQ_QUEUE_LEN_MAX, monitor.h); the rest wait here. Returns its id, or 0 where the conversation is
 // over: then `reply` is not called. Ids do not repeat in later conversations.
 uint64_t qmp_client_send(struct qmp_client *client, const char *command, struct json_object *arguments,
-			 enum qmp_deadline deadline, qmp_reply_fn *reply, void *context);
+			 int deadline_ms, qmp_reply_fn *reply, void *context);
 
 // How long QEMU may take to its greeting, in milliseconds, the rule of Proxmox (qemu-server, Helpers.pm):
 // a second a whole GiB of RAM but at least 30 s; times four with passed PCI devices (they pin all of

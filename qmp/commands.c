@@ -2,26 +2,17 @@
 #include "qmp/commands.h"
 
 #include "base/err.h"
+#include "qmp/json.h"
 
 #include <errno.h>
-#include <json-c/json.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
-static struct json_object *member(struct json_object *object, const char *name, enum json_type type)
-{
-	struct json_object *value = NULL;
-
-	if (json_object_is_type(object, json_type_object))
-		json_object_object_get_ex(object, name, &value);
-	return json_object_is_type(value, type) ? value : NULL;
-}
-
 // json-c clamps what does not fit an int64_t, and so leaves it out of range here too.
 static bool read_int(struct json_object *object, const char *name, int least, int *out)
 {
-	struct json_object *value = member(object, name, json_type_int);
+	struct json_object *value = json_member(object, name, json_type_int);
 	int64_t number = value ? json_object_get_int64(value) : INT64_MIN;
 
 	if (number < least || number > INT_MAX)
@@ -70,7 +61,7 @@ int qmp_parse_vcpus(struct json_object *result, struct qmp_vcpu *out, size_t roo
 
 static bool read_iothread(struct json_object *entry, struct qmp_iothread *out)
 {
-	struct json_object *id = member(entry, "id", json_type_string);
+	struct json_object *id = json_member(entry, "id", json_type_string);
 	size_t size = id ? (size_t)json_object_get_string_len(id) : 0;
 
 	if (!size || size >= sizeof(out->id) || !read_int(entry, "thread-id", 1, &out->tid))
@@ -104,7 +95,7 @@ int qmp_parse_iothreads(struct json_object *result, struct qmp_iothread *out, si
 
 const char *qmp_parse_status(struct json_object *result, struct err *err)
 {
-	struct json_object *status = member(result, "status", json_type_string);
+	struct json_object *status = json_member(result, "status", json_type_string);
 
 	if (!status)
 		err_set(err, -EPROTO, "query-status: the answer has no status");
@@ -113,14 +104,14 @@ const char *qmp_parse_status(struct json_object *result, struct err *err)
 
 const char *qmp_event_reason(struct json_object *data)
 {
-	struct json_object *reason = member(data, "reason", json_type_string);
+	struct json_object *reason = json_member(data, "reason", json_type_string);
 
 	return reason ? json_object_get_string(reason) : "";
 }
 
 bool qmp_event_by_guest(struct json_object *data)
 {
-	struct json_object *guest = member(data, "guest", json_type_boolean);
+	struct json_object *guest = json_member(data, "guest", json_type_boolean);
 
 	return guest && json_object_get_boolean(guest);
 }
