@@ -1,25 +1,25 @@
 // SPDX-License-Identifier: MIT
-// Owns facts about the running system as a whole: kernel, distribution, boot id, KVM's parameters, and
-// the values of the attributes that a plan may change. Refuses to decide anything.
+// Owns facts about the running system as a whole: kernel, distribution, boot id, KVM's parameters.
+// Refuses to decide anything.
 #pragma once
 
 #include <stdbool.h>
-#include <stddef.h>
 
-struct err;
 struct root;
 
 struct system_facts {
 	char kernel[128];  // release, "" unknown
 	char boot_id[40];  // "" unknown
 	char *cmdline;	   // the kernel line, never NULL
-	char distro[32];   // ID of os-release: "debian", "arch", "fedora", "" unknown
+	char distro[32];   // ID of os-release(5): "debian", "arch", "fedora", "" unknown
+	char family[64];   // its ID_LIKE: "debian", "rhel fedora", "" none
 	bool kvm_present;  // /dev/kvm or the kvm module is there
-	char *kvm_params;  // "name=value" of kvm, kvm_intel, kvm_amd, sorted, one a line; never NULL
+	char *kvm_params;  // "kvm_amd.nested=1", sorted, one a line; never NULL
 };
 
+// What cannot be read stays unknown.
 void system_facts_read(struct root *root, struct system_facts *facts);
 void system_facts_finish(struct system_facts *facts);
 
-// The distribution's command that installs a package: "apt install ovmf". For messages.
+// The distribution's command that installs packages, for messages: "apt install". NULL: unknown.
 const char *system_install_command(const struct system_facts *facts);

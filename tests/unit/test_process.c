@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: MIT
+#include "tune/host/process.h"
+
+#include "base/cleanup.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include <cmocka.h>
+
+// A child that sleeps until it is killed; it is named before this returns.
+static pid_t start_child(const char *name)
+{
+	int pipes[2];
+	char byte;
+	pid_t pid;
+
+	assert_int_equal(pipe(pipes), 0);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		prctl(PR_SET_NAME, name);
+		if (write(pipes[1], "", 1) == 1)
+			pause();
+		_exit(0);
+	}
+	assert_int_equal(read(pipes[0], &byte, 1), 1);
+	close(pipes[0]);
+	close(pipes[1]);
+	return pid;
+}
+
+// Leaves a zombie: dead, not reaped.
+static void kill_child(pid_t pid)
+{
+	siginfo_t info;
+
+	kill(pid, SIGKILL);
+	assert_int_equal(waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT), 0);
+}
+
+static void test_names_with_parentheses(void **state)
+{
+	static const char *const names[] = { "plain", "a) R (b c", ") 1 2 3 4 5 6", "((", "x\ny" };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		pid_t pid = start_child(names[i]);
+		struct process_id id = { 0 }, again = { 0 };
+		char comm[32];
+
+		assert_int_equal(process_read_id(pid, &id), 0);
+		assert_int_equal(id.pid, pid);
+		assert_true(id.start > 0);
+		assert_int_equal(process_read_id(pid, &again), 0);
+		assert_true(again.start == id.start);
+		assert_int_equal(process_read_comm(pid, pid, comm, sizeof(comm)), strlen(names[i]));
+		assert_string_equal(comm, names[i]);
+		kill_child(pid);
+		waitpid(pid, NULL, 0);
+	}
+}
+
+static void test_a_zombie_is_gone(void **state)
+{
+	pid_t pid = start_child("zombie");
+	struct process_id id, untouched = { .pid = 1, .start = 2 };
+
+	(void)state;
+	assert_int_equal(process_read_id(pid, &id), 0);
+	kill_child(pid);
+	assert_int_equal(process_read_id(pid, &untouched), -ESRCH);
+	assert_int_equal(untouched.pid, 1);
+	assert_int_equal(process_open(&id), -ESRCH);
+	waitpid(pid, NULL, 0);
+	assert_int_equal(process_read_id(pid, &untouched), -ESRCH);
+	assert_int_equal(process_open(&id), -ESRCH);
+}
+
+static void test_open_takes_only_that_process(void **state)
+{
+	pid_t pid = start_child("guest");
+	struct process_id id;
+	struct pollfd poller = { .events = POLLIN };
+
+	(void)state;
+	assert_int_equal(process_read_id(pid, &id), 0);
+	id.start++;
+	assert_int_equal(process_open(&id), -ESRCH);
+	id.start--;
+	poller.fd = process_open(&id);
+	assert_true(poller.fd >= 0);
+	assert_int_equal(poll(&poller, 1, 0), 0);
+	kill_child(pid);
+	assert_int_equal(poll(&poller, 1, -1), 1);
+	close(poller.fd);
+	waitpid(pid, NULL, 0);
+}
+
+struct thread {
+	pthread_t thread;
+	pthread_barrier_t started, done;
+	pid_t tid;
+};
+
+static void *run_thread(void *data)
+{
+	struct thread *t = data;
+
+	t->tid = (pid_t)syscall(SYS_gettid);
+	prctl(PR_SET_NAME, "worker 1");
+	pthread_barrier_wait(&t->started);
+	pthread_barrier_wait(&t->done);
+	return NULL;
+}
+
+static void test_threads(void **state)
+{
+	struct thread t;
+	struct thread_list list;
+	char comm[32];
+	bool found = false;
+
+	(void)state;
+	pthread_barrier_init(&t.started, NULL, 2);
+	pthread_barrier_init(&t.done, NULL, 2);
+	assert_int_equal(pthread_create(&t.thread, NULL, run_thread, &t), 0);
+	pthread_barrier_wait(&t.started);
+	assert_true(process_has_thread(getpid(), t.tid));
+	assert_false(process_has_thread(getppid(), t.tid));
+	assert_false(process_has_thread(getpid(), 0));
+	assert_false(process_has_thread(getpid(), -1));
+	assert_int_equal(process_list_threads(getpid(), &list), 0);
+	for (size_t i = 0; i < list.count; i++) {
+		found |= list.tids[i] == t.tid;
+		assert_true(i == 0 || list.tids[i - 1] < list.tids[i]);
+	}
+	assert_true(found);
+	thread_list_finish(&list);
+	assert_int_equal(process_read_comm(getpid(), t.tid, comm, sizeof(comm)), 8);
+	assert_string_equal(comm, "worker 1");
+	assert_int_equal(process_read_comm(getppid(), t.tid, comm, sizeof(comm)), -ESRCH);
+	pthread_barrier_wait(&t.done);
+	pthread_join(t.thread, NULL);
+	pthread_barrier_destroy(&t.started);
+	pthread_barrier_destroy(&t.done);
+}
+
+static void test_no_such_process(void **state)
+{
+	struct thread_list list;
+
+	(void)state;
+	assert_int_equal(process_list_threads(-1, &list), -ESRCH);
+	assert_int_equal(list.count, 0);
+}
+
+static void test_vhost_names_of_programs_do_not_count(void **state)
+{
+	struct thread_list list;
+	char name[32];
+	pid_t pid;
+
+	(void)state;
+	snprintf(name, sizeof(name), "vhost-%d", (int)getpid());
+	pid = start_child(name);
+	assert_int_equal(process_list_vhost(getpid(), &list), 0);
+	assert_int_equal(list.count, 0);
+	thread_list_finish(&list);
+	kill_child(pid);
+	waitpid(pid, NULL, 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_names_with_parentheses),
+		cmocka_unit_test(test_a_zombie_is_gone),
+		cmocka_unit_test(test_open_takes_only_that_process),
+		cmocka_unit_test(test_threads),
+		cmocka_unit_test(test_no_such_process),
+		cmocka_unit_test(test_vhost_names_of_programs_do_not_count),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

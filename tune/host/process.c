@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: MIT
+#include "tune/host/process.h"
+
+#include "base/cleanup.h"
+#include "base/io.h"
+#include "base/mem.h"
+#include "base/str.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+
+// No line of proc_pid_stat(5) is longer: 52 numbers and a name of at most 64 bytes (a kernel worker's).
+enum { STAT_SIZE = 2048, PATH_SIZE = 64 };
+
+// PF_KTHREAD of the flags (Linux include/linux/sched.h), the same since 2.6.31.
+enum { KERNEL_THREAD = 0x00200000 };
+
+static int read_small(const char *path, char *buf, size_t size)
+{
+	AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n;
+
+	if (fd < 0)
+		return errno == ENOENT ? -ESRCH : -errno;
+	n = read(fd, buf, size - 1);
+	if (n < 0)
+		return -errno;
+	buf[n] = '\0';
+	return (int)n;
+}
+
+struct stat_fields {
+	char state;
+	uint64_t flags, start;
+};
+
+// A name may hold blanks and parentheses, so the last parenthesis ends it; what follows is field 3.
+static int parse_stat(const char *text, struct stat_fields *out)
+{
+	const char *close = strrchr(text, ')');
+	AUTO_STRV struct strv fields = { 0 };
+
+	if (close)
+		strv_split(&fields, close + 1, " \n");
+	if (fields.count <= 22 - 3 || !str_parse_u64(fields.items[9 - 3], &out->flags) ||
+	    !str_parse_u64(fields.items[22 - 3], &out->start))
+		return -EINVAL;
+	out->state = fields.items[0][0];
+	return 0;
+}
+
+static int read_stat(pid_t pid, struct stat_fields *out)
+{
+	char path[PATH_SIZE], text[STAT_SIZE];
+	int r;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	r = read_small(path, text, sizeof(text));
+	return r < 0 ? r : parse_stat(text, out);
+}
+
+int process_read_id(pid_t pid, struct process_id *out)
+{
+	struct stat_fields fields;
+	int r = read_stat(pid, &fields);
+
+	if (r < 0)
+		return r;
+	if (fields.state == 'Z' || fields.state == 'X')
+		return -ESRCH;
+	*out = (struct process_id){ .pid = pid, .start = fields.start };
+	return 0;
+}
+
+// The pidfd comes first: once held, the pid cannot be given to another process behind our back.
+int process_open(const struct process_id *id)
+{
+	AUTO_CLOSE int fd = (int)syscall(SYS_pidfd_open, id->pid, 0);
+	struct process_id now;
+	int r;
+
+	if (fd < 0)
+		return -errno;
+	r = process_read_id(id->pid, &now);
+	if (r < 0)
+		return r;
+	return now.start == id->start ? take_fd(&fd) : -ESRCH;
+}
+
+bool process_has_thread(pid_t pid, pid_t tid)
+{
+	char path[PATH_SIZE];
+
+	if (pid <= 0 || tid <= 0)
+		return false;
+	snprintf(path, sizeof(path), "/proc/%d/task/%d", (int)pid, (int)tid);
+	return access(path, F_OK) == 0;
+}
+
+static int compare_tids(const void *a, const void *b)
+{
+	pid_t x = *(const pid_t *)a, y = *(const pid_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+// Calls keep for each numeric name in a directory of /proc and collects the kept ones.
+static int list_numbers(const char *dir, bool (*keep)(pid_t number, pid_t pid), pid_t pid,
+			struct thread_list *out)
+{
+	AUTO_CLOSEDIR DIR *stream = opendir(dir);
+	const struct dirent *entry;
+
+	*out = (struct thread_list){ 0 };
+	if (!stream)
+		return errno == ENOENT ? -ESRCH : -errno;
+	while ((entry = readdir(stream))) {
+		int number;
+
+		if (str_parse_int(entry->d_name, &number) && number > 0 &&
+		    (!keep || keep(number, pid)))
+			*MEM_PUSH(out->tids, out->count) = number;
+	}
+	if (out->count)
+		qsort(out->tids, out->count, sizeof(*out->tids), compare_tids);
+	return 0;
+}
+
+int process_list_threads(pid_t pid, struct thread_list *out)
+{
+	char path[PATH_SIZE];
+
+	snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
+	return list_numbers(path, NULL, pid, out);
+}
+
+void thread_list_finish(struct thread_list *list)
+{
+	free(list->tids);
+	*list = (struct thread_list){ 0 };
+}
+
+// Anybody may call a program "vhost-1234"; only the kernel makes kernel threads.
+static bool is_vhost_of(pid_t thread, pid_t pid)
+{
+	char want[PATH_SIZE], name[PATH_SIZE];
+	struct stat_fields fields;
+
+	snprintf(want, sizeof(want), "vhost-%d", (int)pid);
+	return process_read_comm(thread, thread, name, sizeof(name)) > 0 && str_eq(name, want) &&
+	       read_stat(thread, &fields) == 0 && (fields.flags & KERNEL_THREAD);
+}
+
+int process_list_vhost(pid_t pid, struct thread_list *out)
+{
+	return list_numbers("/proc", is_vhost_of, pid, out);
+}
+
+int process_read_comm(pid_t pid, pid_t tid, char *buf, size_t size)
+{
+	char path[PATH_SIZE];
+	int n;
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/comm", (int)pid, (int)tid);
+	n = read_small(path, buf, size);
+	if (n > 0 && buf[n - 1] == '\n')
+		buf[--n] = '\0';
+	return n;
+}
