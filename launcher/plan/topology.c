@@ -1,0 +1,288 @@
+// SPDX-License-Identifier: MIT
+// Settles the sockets, dies, cores and threads that the guest sees, so that they mirror the pins.
+#include "launcher/plan/place_parts.h"
+
+#include "base/cleanup.h"
+#include "base/mem.h"
+#include "base/str.h"
+
+#include <stdlib.h>
+
+long topology_asked_vcpus(const struct profile *profile)
+{
+	long sockets = profile->cpu.sockets ?: 1, threads = profile->cpu.threads ?: 1;
+
+	return sockets * profile->cpu.cores * threads;
+}
+
+int topology_asked_threads(const struct profile *profile, int n)
+{
+	long others = (long)(profile->cpu.sockets ?: 1) * profile->cpu.cores;
+
+	if (profile->cpu.threads || !others)
+		return profile->cpu.threads;
+	return n % others ? 0 : (int)(n / others);
+}
+
+// Whether the vCPUs from `first` on, `width` of them, sit on one core and have a CPU each.
+static bool is_core_block(const struct placing *p, int first, int width)
+{
+	struct cpuset all = { 0 };
+
+	for (int i = first; i < first + width; i++) {
+		if (cpuset_is_empty(&p->out->vcpus[i].cpus))
+			return false;
+		cpuset_or(&all, &p->out->vcpus[i].cpus);
+	}
+	return placing_common_core(p, &all) >= 0 && cpuset_count(&all) >= width;
+}
+
+// The first block of `width` vCPUs that is not on siblings, or -1.
+static int first_torn(const struct placing *p, int width)
+{
+	for (int i = 0; i + width <= p->n; i += width) {
+		if (!is_core_block(p, i, width))
+			return i;
+	}
+	return -1;
+}
+
+// vCPUs by core: how many sit on it.
+static int *count_by_core(const struct placing *p)
+{
+	int *counts = mem_new((size_t)placing_cores(p), sizeof(*counts));
+
+	for (int i = 0; i < p->n; i++) {
+		int core = placing_common_core(p, &p->out->vcpus[i].cpus);
+
+		if (core >= 0)
+			counts[core]++;
+	}
+	return counts;
+}
+
+static int widest(const int *counts, int n)
+{
+	int most = 0;
+
+	for (int i = 0; i < n; i++)
+		most = counts[i] > most ? counts[i] : most;
+	return most;
+}
+
+// Guest threads a core that the pins stand for: a core's siblings side by side, every core alike.
+static int threads_of_pins(const struct placing *p)
+{
+	AUTO_FREE int *counts = count_by_core(p);
+	int width = widest(counts, placing_cores(p));
+
+	return width > 1 && p->n % width == 0 && first_torn(p, width) < 0 ? width : 1;
+}
+
+static int smt_of_host(const struct placing *p)
+{
+	int most = 1;
+
+	for (size_t i = 0; i < p->facts->n_cores; i++) {
+		int width = cpuset_count(&p->facts->cores[i].cpus);
+
+		most = width > most ? width : most;
+	}
+	return most;
+}
+
+struct sibling_order {
+	int cpu, core, rank;
+};
+
+static int by_rank(const void *a, const void *b)
+{
+	const struct sibling_order *x = a, *y = b;
+
+	return x->rank != y->rank ? x->rank - y->rank : x->cpu - y->cpu;
+}
+
+// The pins with each core's siblings side by side, or NULL where that gives no equal cores.
+static char *reordered(const struct placing *p)
+{
+	AUTO_FREE struct sibling_order *order = mem_new((size_t)p->n, sizeof(*order));
+	AUTO_FREE int *ranks = mem_new((size_t)placing_cores(p), sizeof(*ranks));
+	AUTO_FREE int *counts = count_by_core(p);
+	AUTO_FREE int *cpus = mem_new((size_t)p->n, sizeof(*cpus));
+	int width = widest(counts, placing_cores(p));
+
+	for (int i = 0; i < p->n; i++) {
+		const struct cpuset *set = &p->out->vcpus[i].cpus;
+		int core = placing_common_core(p, set);
+
+		if (cpuset_count(set) != 1 || core < 0 || counts[core] != width)
+			return NULL;
+		if (!ranks[core])
+			ranks[core] = i + 1;
+		order[i] = (struct sibling_order){ cpuset_next(set, -1), core, ranks[core] };
+	}
+	qsort(order, (size_t)p->n, sizeof(*order), by_rank);
+	for (int i = 0; i < p->n; i++)
+		cpus[i] = order[i].cpu;
+	return place_list_text(cpus, p->n);
+}
+
+static void hint_order(const struct placing *p, struct diag *diag, int threads)
+{
+	AUTO_FREE char *list = reordered(p);
+
+	if (list)
+		diag_hint(diag, "pin = %s with threads = %d", list, threads);
+	else
+		diag_hint(diag, "an even number of vCPUs on whole cores");
+}
+
+// vCPUs on siblings that the guest takes for cores: it may put two busy threads on one real core.
+static void warn_hidden_siblings(struct placing *p)
+{
+	AUTO_FREE int *counts = count_by_core(p);
+	int width = widest(counts, placing_cores(p));
+	struct diag *diag;
+
+	if (width < 2 || p->out->threads > 1 || smt_of_host(p) < 2)
+		return;
+	diag = diag_add(p->diags, DIAG_WARNING, "pin-siblings",
+			placing_where(p, p->profile->cpu.pin.mode == CPUS_LIST ? "pin" : "vcpus"),
+			"some vCPUs sit on SMT siblings, but the guest sees each as a core of its own");
+	hint_order(p, diag, width);
+}
+
+static void warn_false_threads(struct placing *p)
+{
+	int threads = p->out->threads, torn;
+	struct diag *diag;
+
+	if (threads < 2)
+		return;
+	if (smt_of_host(p) < 2) {
+		diag = diag_add(p->diags, DIAG_WARNING, "topology-threads", placing_where(p, "threads"),
+				"the guest sees %d threads a core, but this host has no SMT: its "
+				"scheduler is misled",
+				threads);
+		diag_hint(diag, "threads = 1");
+		return;
+	}
+	torn = cpuset_is_empty(&p->taken) ? -1 : first_torn(p, threads);
+	if (torn < 0)
+		return;
+	diag = diag_add(p->diags, DIAG_WARNING, "topology-threads", placing_where(p, "threads"),
+			"the guest sees vCPUs %d to %d as threads of one core, but their CPUs are no SMT "
+			"siblings",
+			torn, torn + threads - 1);
+	hint_order(p, diag, threads);
+}
+
+// Several L3s become dies only where each has the same number of vCPUs, side by side: anything else
+// can't be said in QEMU's topology.
+static int dies_of_pins(const struct placing *p, int threads)
+{
+	struct cpuset l3s = placing_l3s(p, &p->taken);
+	int dies = cpuset_count(&l3s), each = dies ? p->n / dies : 0;
+	struct cpuset seen = { 0 };
+
+	if (dies < 2 || p->n % dies || each % threads)
+		return 1;
+	for (int i = 0; i < p->n; i += each) {
+		struct cpuset block = { 0 };
+		int l3;
+
+		for (int k = i; k < i + each; k++)
+			cpuset_or(&block, &p->out->vcpus[k].cpus);
+		l3 = placing_common_l3(p, &block);
+		if (l3 < 0 || cpuset_has(&seen, l3))
+			return 1;
+		cpuset_add(&seen, l3);
+	}
+	return dies;
+}
+
+static bool product_fits(const struct placing *p, long sockets, long cores, long threads)
+{
+	return cores ? sockets * cores * threads == p->n : p->n % (sockets * threads) == 0;
+}
+
+static void report_product(struct placing *p, int sockets, int threads)
+{
+	const struct profile *profile = p->profile;
+	const char *key = profile->cpu.vcpus ? "vcpus" : profile->cpu.cores ? "cores" : "pin";
+	struct str written = { 0 };
+	struct diag *diag;
+
+	if (profile->cpu.sockets)
+		str_addf(&written, "sockets = %d, ", profile->cpu.sockets);
+	if (profile->cpu.cores)
+		str_addf(&written, "cores = %d, ", profile->cpu.cores);
+	if (profile->cpu.threads)
+		str_addf(&written, "threads = %d, ", profile->cpu.threads);
+	diag = diag_add(p->diags, DIAG_ERROR, "topology-product", placing_where(p, key),
+			"%sbut %d vCPUs: the product must be the number of vCPUs", str_text(&written),
+			p->n);
+	if (profile->cpu.cores)
+		diag_hint(diag, "vcpus = %ld", topology_asked_vcpus(profile));
+	else
+		diag_hint(diag, "vcpus = %d", (p->n / (sockets * threads) + 1) * sockets * threads);
+	str_finish(&written);
+}
+
+static void warn_windows(struct placing *p)
+{
+	if (p->profile->vm.os == OS_WINDOWS && p->out->sockets > 2)
+		diag_hint(diag_add(p->diags, DIAG_WARNING, "windows-sockets", placing_where(p, "sockets"),
+				   "Windows uses at most 2 sockets (Home: 1): the vCPUs of the other %d "
+				   "stay idle",
+				   p->out->sockets - 2),
+			  "sockets = 1, more cores");
+}
+
+static void explain(struct placing *p, bool asked)
+{
+	struct placement *out = p->out;
+	struct str why = { 0 };
+
+	str_addf(&why, "%d socket%s, ", out->sockets, out->sockets > 1 ? "s" : "");
+	if (out->dies > 1)
+		str_addf(&why, "%d dies, one for each L3 of the host that is used, ", out->dies);
+	str_addf(&why, "%d core%s, %d thread%s a core: ", out->cores, out->cores > 1 ? "s" : "",
+		 out->threads, out->threads > 1 ? "s" : "");
+	if (asked)
+		str_add(&why, "as the profile says");
+	else if (cpuset_is_empty(&p->taken))
+		str_add(&why, "vCPUs are not pinned, so none is another's sibling");
+	else if (out->threads > 1)
+		str_add(&why, "the threads of each guest core sit on SMT siblings of the host");
+	else
+		str_add(&why, "no two neighbouring vCPUs are paired as siblings");
+	out->topology_why = str_take(&why);
+}
+
+void topology_settle(struct placing *p)
+{
+	const struct profile *profile = p->profile;
+	struct placement *out = p->out;
+	int sockets = profile->cpu.sockets ?: 1;
+	int threads = topology_asked_threads(profile, p->n);
+	bool asked = threads > 0;
+
+	if (!threads) {
+		threads = threads_of_pins(p);
+		if (!profile->cpu.cores && p->n % (sockets * threads))
+			threads = 1;
+	}
+	if (!product_fits(p, sockets, profile->cpu.cores, threads)) {
+		report_product(p, sockets, threads);
+		sockets = threads = 1;
+	}
+	out->sockets = sockets;
+	out->threads = threads;
+	out->dies = profile->cpu.cores || profile->cpu.sockets ? 1 : dies_of_pins(p, threads);
+	out->cores = p->n / (sockets * out->dies * threads);
+	explain(p, asked);
+	warn_false_threads(p);
+	warn_hidden_siblings(p);
+	warn_windows(p);
+}
