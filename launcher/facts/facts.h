@@ -5,6 +5,7 @@
 
 #include "base/diag.h"
 #include "base/str.h"
+#include "launcher/facts/bootmedium.h"
 #include "launcher/profile/profile.h"
 #include "qmp/caps.h"
 #include "tune/host/attributes.h"
@@ -41,14 +42,17 @@ struct file_fact {
 	enum file_type type;
 	int error;	  // errno behind MISSING and UNREADABLE
 	bool writable, guest_readable; // by us; by the user QEMU will run as, through this inode's mode
+	bool direct;	  // O_DIRECT is possible
 	uint64_t size;	  // bytes; of a block device its capacity
+	dev_t dev;	  // with ino: which inode it is, by whatever path; of a block device its number
+	ino_t ino;	  // 0 for a block device
 	bool qcow2;	  // starts with QEMU's magic
 	char *backing;	  // qcow2: the backing file, absolute; NULL: none. Its fact is in the list too
 	char *backing_format; // "qcow2", "raw", NULL: not said
-	bool luks;	  // qcow2 with encryption: not ours to open
+	const char *unsupported; // qcow2: what makes it none of ours ("is encrypted"), static; NULL: nothing
 	struct strv uses; // block devices: who on the host uses it
-	bool no_efi_loader; // a readable raw disk or ISO on which OVMF would find no EFI/BOOT/BOOTX64.EFI
-	uint64_t hash;	  // only of firmware images and templates
+	enum boot_medium boot; // disks and CDs: what UEFI firmware would find
+	uint64_t hash;	  // only of the firmware image that will be used
 	bool hashed;
 };
 
@@ -84,6 +88,8 @@ struct facts {
 	bool root;	 // we are uid 0
 	bool can_nice;	 // may set real-time classes (CAP_SYS_NICE or RLIMIT_RTPRIO)
 	bool can_net;	 // may make tap devices (CAP_NET_ADMIN)
+	bool can_vhost;	 // may open /dev/vhost-net
+	char *passt;	 // the program, NULL: not installed
 	struct account self, login, vfiorun, nobody, named; // login: SUDO_UID or PKEXEC_UID; named: [vm] user
 	struct strv environment; // the display's and audio's variables that are set, "NAME=value"
 	struct cpuset others; // CPUs that other running guests of ours are pinned to
