@@ -8,6 +8,10 @@
 
 struct placement;
 
+// How many iothreads there will be: [cpu] iothreads, else one as soon as a disk can use it (disk.c).
+// Placement asks before the plan is made.
+int argv_count_iothreads(const struct profile *profile);
+
 // What all parts share while a plan is made.
 struct argv_build {
 	const struct profile *profile;
