@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Owns the table of profile keys: one row carries section, key, type, place in the struct, allowed words
-// and help. The reader, the manual's check and the completions all read these rows.
+// Owns the table of profile keys: one row carries section, key, type, place in the struct, default,
+// allowed words and help. The reader, the manual's check and the completions all read these rows.
 #pragma once
 
 #include <stdbool.h>
@@ -8,33 +8,41 @@
 
 struct diags;
 struct profile;
+struct profile_key;
 
 struct profile_value {
-	const char *text;	 // stripped; "" clears
-	const char *base_dir;	 // relative paths are taken from here
+	const char *text;	 // stripped, valid UTF-8; "" clears
+	const char *base_dir;	 // absolute; relative paths are taken from here
 	struct diags *diags;
 	const char *file;
 	int line;
 	const char *section, *key;
 };
 
+// Parses into `field`, reports into value->diags. "" resets to the default.
+typedef void profile_parser(const struct profile_key *row, const struct profile_value *value, void *field);
+
 struct profile_key {
 	const char *section, *key;
-	// Parses into `field`, reports into value->diags. "" resets to the default.
-	void (*parse)(const struct profile_key *row, const struct profile_value *value, void *field);
+	profile_parser *parse;	  // NULL: `include`, which the reader itself obeys
 	size_t offset;		  // in struct profile, or in the titled section's struct
 	const char *const *words; // enumerations: words by value, NULL-terminated
-	long min, max;		  // integers
+	long min, max;		  // numbers
+	long fallback;		  // numbers and enumerations: the default
 	const char *help;	  // one line: what it is, unit, default
 };
 
 struct profile_section {
 	const char *name;
-	bool titled;
-	// Titled: the element of this title, made if need be. Plain: NULL (offsets are in the profile).
-	void *(*element)(struct profile *profile, const char *title);
+	// Titled: the element of this title, NULL if there is none. Plain: NULL (offsets are in the profile).
+	void *(*find)(struct profile *profile, const char *title);
+	void *(*add)(struct profile *profile, const char *title); // a zeroed one
 	const char *help;
 };
 
 const struct profile_key *profile_keys(size_t *count);
 const struct profile_section *profile_sections(size_t *count);
+
+// NULL where there is none of that name.
+const struct profile_section *profile_section_find(const char *name);
+const struct profile_key *profile_key_find(const char *section, const char *key);

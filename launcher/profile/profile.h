@@ -110,7 +110,7 @@ struct profile {
 		struct strv order; // "disk", "cdrom", "net"
 	} boot;
 	struct {
-		int vcpus, sockets, cores, threads; // 0: unset
+		int vcpus, sockets, cores, threads; // 0: unset; they do not contradict each other
 		char *model;			    // NULL: auto
 		struct strv features;		    // "+name", "-name", "name=value"
 		struct pin_request pin;
@@ -145,40 +145,46 @@ struct profile {
 		enum display_type type;
 	} display;
 	struct {
-		struct strv before, started, stopped; // argv each, never a shell
+		struct strv before, started, stopped; // one argv each, never a shell; empty: none
 		int timeout;			      // seconds each may take
 	} hooks;
 	struct {
 		struct strv args; // raw, in order; `--` arguments of the command line are appended
 	} qemu;
 
-	struct profile_origin *origins; // where each value came from
+	struct profile_origin *origins; // where each value came from, in no order
 	size_t n_origins;
 };
 
 struct profile_origin {
-	char *section, *title, *key; // title NULL: none
+	char *section, *title, *key; // title NULL: none; key "": the section's first header
 	char *file;
 	int line;
 };
 
 struct profile_options {
-	const struct strv *sets; // "SECTION[:TITLE].KEY=VALUE", or NULL
-	const char *search_dir;	 // where a bare name is looked up as NAME.conf; NULL: nowhere
-	bool refuse_foreign;	 // we are root: a file that another user could write is an error
+	// "SECTION[:TITLE].KEY=VALUE", or NULL. Their place is "--set" and their number, from 1; relative paths
+	// in them start in the current directory.
+	const struct strv *sets;
+	// Where a bare name is looked up as NAME.conf, before the current directory; NULL: nowhere.
+	const char *search_dir;
+	// We are root: a file that another user could write or replace is an error, includes too.
+	bool refuse_foreign;
 };
 
 // Reads, with includes (relative to the including file; loops are errors), then the sets. Every mistake
-// becomes a diagnostic; the profile is usable only if none is an error. Returns 0, or -errno with a
-// message where the file can't be read at all.
+// becomes a diagnostic, in the order of files and lines; the profile is usable only if none is an error.
+// Returns 0, or -errno with a message and a hint where the file can't be read at all (profile is empty then).
 int profile_read(struct profile *profile, const char *path, const struct profile_options *options,
 		 struct diags *diags, struct err *err);
 
-// The same from memory, for tests and fuzzing; `name` stands in messages.
+// The same from memory, for tests and fuzzing; `name` stands in messages, and relative paths start in its
+// directory, or in / where it has none. Includes are errors.
 void profile_parse(struct profile *profile, const char *name, const char *text, struct diags *diags);
 void profile_finish(struct profile *profile);
 
-// Where a value was written; {NULL, 0} if it never was. `title` NULL for plain sections.
+// Where a value was written last; {NULL, 0} if it never was or an empty one cleared it. `title` NULL for plain
+// sections; the key "" asks for the section's first header. The file's name is the profile's.
 struct place profile_where(const struct profile *profile, const char *section, const char *title,
 			   const char *key);
 bool profile_has(const struct profile *profile, const char *section, const char *title, const char *key);

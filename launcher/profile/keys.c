@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: MIT
+#include "launcher/profile/keys.h"
+
+#include "base/cleanup.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "launcher/profile/profile.h"
+#include "launcher/profile/types.h"
+
+#include <limits.h>
+
+#define WORDS(name, ...) static const char *const name##_words[] = { __VA_ARGS__, NULL }
+
+WORDS(accel, "auto", "kvm", "tcg");
+WORDS(os, "other", "windows", "linux");
+WORDS(firmware, "ovmf", "ovmf-secureboot", "seabios", "none");
+WORDS(order, "disk", "cdrom", "net");
+WORDS(irqchip, "auto", "on", "split", "off");
+WORDS(hugepages, "auto", "none", "2M", "1G");
+WORDS(format, "auto", "raw", "qcow2");
+WORDS(bus, "virtio", "scsi", "nvme", "sata");
+WORDS(cache, "auto", "none", "writeback", "writethrough", "directsync", "unsafe");
+WORDS(aio, "auto", "threads", "native", "io_uring");
+WORDS(net, "user", "bridge", "tap", "passt", "none");
+WORDS(net_model, "virtio", "e1000e", "e1000", "rtl8139");
+WORDS(display, "auto", "none", "gtk", "sdl", "spice", "vnc", "install");
+
+// What each parser writes. A row whose field is of another type does not compile.
+#define FIELD_text	  char *
+#define FIELD_text_list	  struct strv
+#define FIELD_path	  char *
+#define FIELD_word	  unsigned
+#define FIELD_tri	  enum tri
+#define FIELD_flag	  bool
+#define FIELD_int	  int
+#define FIELD_long	  int64_t
+#define FIELD_memory	  uint64_t
+#define FIELD_frequency	  int64_t
+#define FIELD_name	  char *
+#define FIELD_uuid	  char *
+#define FIELD_user	  char *
+#define FIELD_user_list	  struct strv
+#define FIELD_word_text	  char *
+#define FIELD_word_list	  struct strv
+#define FIELD_machine	  char *
+#define FIELD_model	  char *
+#define FIELD_sysfs_word  char *
+#define FIELD_command	  struct strv
+#define FIELD_pin	  struct pin_request
+#define FIELD_cpus	  struct cpus_request
+#define FIELD_nodes	  struct nodes_request
+#define FIELD_scheduler	  struct sched_request
+#define FIELD_hyperv	  struct hyperv_request
+#define FIELD_vendor_id	  char *
+#define FIELD_features	  struct strv
+#define FIELD_serial	  char *
+#define FIELD_mac	  char *
+#define FIELD_ifname	  char *
+#define FIELD_forwards	  struct strv
+
+#define ROW(section_, key_, base, member, type, help_, ...)                                           \
+	{                                                                                             \
+		.section = section_, .key = key_, .parse = value_parse_##type, .help = help_,          \
+		.offset = offsetof(base, member) +                                                     \
+			  0 * sizeof((FIELD_##type *)0 == &((base *)0)->member),                       \
+		__VA_ARGS__                                                                            \
+	}
+#define VM(key, type, ...)     ROW("vm", #key, struct profile, vm.key, type, __VA_ARGS__)
+#define FW(key, type, ...)     ROW("firmware", #key, struct profile, firmware.key, type, __VA_ARGS__)
+#define BOOT(key, type, ...)   ROW("boot", #key, struct profile, boot.key, type, __VA_ARGS__)
+#define CPU(key, type, ...)    ROW("cpu", #key, struct profile, cpu.key, type, __VA_ARGS__)
+#define MEMORY(key, type, ...) ROW("memory", #key, struct profile, memory.key, type, __VA_ARGS__)
+#define HOST(key, type, ...)   ROW("host", #key, struct profile, host.key, type, __VA_ARGS__)
+#define DISK(key, type, ...)   ROW("disk", #key, struct profile_disk, key, type, __VA_ARGS__)
+#define CDROM(key, type, ...)  ROW("cdrom", #key, struct profile_cdrom, key, type, __VA_ARGS__)
+#define NET(key, type, ...)    ROW("net", #key, struct profile_net, key, type, __VA_ARGS__)
+#define HOOK(key, type, ...)   ROW("hooks", #key, struct profile, hooks.key, type, __VA_ARGS__)
+
+static const struct profile_key keys[] = {
+	VM(name, name, "name of the guest; default: the file's name without .conf"),
+	VM(memory, memory, "RAM of the guest, whole MiB; required", .min = 1 << 20, .max = 1L << 50),
+	VM(machine, machine, "q35, pc or a versioned name of these; default: q35"),
+	VM(accel, word, "kvm, or tcg where that cannot be had; default: auto", .words = accel_words),
+	VM(os, word, "what runs in the guest; default: other", .words = os_words),
+	VM(qemu, path, "the QEMU binary; default: qemu-system-x86_64 in $PATH"),
+	VM(uuid, uuid, "the machine's UUID; default: follows from the name"),
+	VM(user, user, "who QEMU runs as when root starts it"),
+	VM(operators, user_list, "users who may look, switch and pause; repeatable"),
+	VM(shutdown_timeout, int, "seconds the guest has to power down; default: 60", .min = 1, .max = 3600,
+	   .fallback = 60),
+	{ .section = "vm", .key = "include", .help = "another file, read at this place; repeatable" },
+
+	FW(type, word, "what starts the guest; default: ovmf", .words = firmware_words),
+	FW(code, path, "the UEFI code image; default: by QEMU's firmware descriptors"),
+	FW(vars, path, "this guest's UEFI variables; default: in the guest's kept state"),
+	FW(template, path, "what new UEFI variables are copied from; default: the code's own"),
+
+	BOOT(kernel, path, "a Linux kernel to start directly"),
+	BOOT(initrd, path, "its initramfs"),
+	BOOT(cmdline, text, "its command line"),
+	BOOT(order, word_list, "kinds of devices to boot from, first one first", .words = order_words),
+
+	CPU(vcpus, int, "number of virtual CPUs", .min = 1, .max = 1024),
+	CPU(sockets, int, "sockets of the guest's topology; default: auto", .min = 1, .max = 1024),
+	CPU(cores, int, "cores a socket; default: auto", .min = 1, .max = 1024),
+	CPU(threads, int, "threads a core; default: auto", .min = 1, .max = 1024),
+	CPU(model, model, "CPU model; default: auto, host under KVM"),
+	CPU(features, features, "+name, -name or name=value; repeatable"),
+	CPU(pin, pin, "auto, none, or host CPUs in vCPU order; default: auto", .max = 1024),
+	CPU(emulator, cpus, "host CPUs of QEMU's other threads; default: auto"),
+	CPU(iothreads, int, "number of I/O threads; default: auto", .min = 0, .max = 64, .fallback = -1),
+	CPU(iothread_pin, cpus, "host CPUs of the I/O threads; default: auto"),
+	CPU(scheduler, scheduler, "scheduling class of vCPU threads; default: auto"),
+	CPU(hyperv, hyperv, "Hyper-V enlightenments: auto, on, off or a list; default: auto"),
+	CPU(vendor_id, vendor_id, "the hypervisor's name as Hyper-V shows it, 1 to 12 characters", .max = 12),
+	CPU(hide_kvm, tri, "hide KVM's signature from the guest; default: auto"),
+	CPU(irqchip, word, "where the interrupt controller lives; default: auto", .words = irqchip_words),
+
+	MEMORY(hugepages, word, "size of huge pages behind the RAM; default: auto", .words = hugepages_words),
+	MEMORY(prealloc, tri, "touch all RAM before the guest starts; default: auto"),
+	MEMORY(nodes, nodes, "host NUMA nodes the RAM comes from; default: auto"),
+	MEMORY(lock, tri, "keep the RAM from being swapped out; default: auto"),
+	MEMORY(share, tri, "RAM that other processes can map; default: auto"),
+
+	HOST(governor, sysfs_word, "cpufreq governor of the guest's CPUs; default: left alone"),
+	HOST(epp, sysfs_word, "their energy performance preference; default: left alone"),
+	HOST(boost, tri, "turbo frequencies; default: auto, left alone"),
+	HOST(ignore_msrs, tri, "KVM ignores unknown MSRs; default: auto, left alone"),
+	HOST(min_freq, frequency, "lowest frequency of the guest's CPUs; default: left alone", .min = 100000,
+	     .max = 20000000, .fallback = -1),
+	HOST(latency, int, "longest wake-up from idle allowed, in µs; default: left alone", .min = 0,
+	     .max = 1000000, .fallback = -1),
+	HOST(halt_poll_ns, long, "how long KVM polls a halted vCPU, in ns; default: left alone", .min = 0,
+	     .max = 1000000000, .fallback = -1),
+
+	DISK(file, path, "image or block device; required"),
+	DISK(format, word, "of the image; default: auto", .words = format_words),
+	DISK(bus, word, "what the guest sees it on; default: virtio", .words = bus_words),
+	DISK(cache, word, "default: auto, none for block devices", .words = cache_words),
+	DISK(aio, word, "how QEMU does I/O; default: auto", .words = aio_words),
+	DISK(discard, tri, "pass the guest's TRIM on; default: auto"),
+	DISK(readonly, tri, "the guest cannot write; default: auto, no"),
+	DISK(iothread, tri, "an I/O thread of its own; default: auto"),
+	DISK(serial, serial, "serial number the guest sees; at most 20 bytes, 36 on scsi"),
+	DISK(boot_index, int, "place in the boot order, from 1", .min = 1, .max = 1000),
+	DISK(force, flag, "use it even though the host does; default: no"),
+
+	CDROM(file, path, "ISO image; default: an empty drive"),
+	CDROM(boot_index, int, "place in the boot order, from 1", .min = 1, .max = 1000),
+
+	NET(type, word, "what it is connected to; default: user", .words = net_words),
+	NET(bridge, ifname, "the host's bridge, with type = bridge"),
+	NET(ifname, ifname, "name of the tap device; default: the kernel's choice"),
+	NET(mac, mac, "default: follows from guest and title"),
+	NET(model, word_text, "the card the guest sees; default: virtio", .words = net_model_words),
+	NET(queues, int, "queue pairs of a virtio card on a tap; default: auto", .min = 1, .max = 256),
+	NET(forward, forwards, "tcp:[ADDRESS:]HOSTPORT:GUESTPORT or udp:…, with type = user; repeatable"),
+
+	ROW("display", "type", struct profile, display.type, word, "the guest's screen; default: auto",
+	    .words = display_words),
+
+	HOOK(before, command, "command to run before the host is changed"),
+	HOOK(started, command, "command to run once the guest runs"),
+	HOOK(stopped, command, "command to run once the host is as it was"),
+	HOOK(timeout, int, "seconds each hook may take; default: 30", .min = 1, .max = 3600, .fallback = 30),
+
+	ROW("qemu", "arg", struct profile, qemu.args, text_list, "one raw argument for QEMU; repeatable"),
+};
+
+#define DEVICES(name, array, count)                                                       \
+	static void *find_##name(struct profile *profile, const char *title)              \
+	{                                                                                 \
+		for (size_t i = 0; i < profile->count; i++) {                             \
+			if (str_eq(profile->array[i].title, title))                       \
+				return &profile->array[i];                                \
+		}                                                                         \
+		return NULL;                                                              \
+	}                                                                                 \
+	static void *add_##name(struct profile *profile, const char *title)               \
+	{                                                                                 \
+		struct profile_##name *added = MEM_PUSH(profile->array, profile->count);  \
+                                                                                          \
+		added->title = mem_dup(title);                                            \
+		return added;                                                             \
+	}
+
+DEVICES(disk, disks, n_disks)
+DEVICES(cdrom, cdroms, n_cdroms)
+DEVICES(net, nets, n_nets)
+
+static const struct profile_section sections[] = {
+	{ "vm", NULL, NULL, "the guest as a whole" },
+	{ "firmware", NULL, NULL, "UEFI or BIOS" },
+	{ "boot", NULL, NULL, "what the guest starts" },
+	{ "cpu", NULL, NULL, "virtual CPUs and where they run" },
+	{ "memory", NULL, NULL, "what lies behind the guest's RAM" },
+	{ "host", NULL, NULL, "settings of the host while the guest runs" },
+	{ "disk", find_disk, add_disk, "one each disk" },
+	{ "cdrom", find_cdrom, add_cdrom, "one each CD drive" },
+	{ "net", find_net, add_net, "one each network card" },
+	{ "display", NULL, NULL, "the guest's screen" },
+	{ "hooks", NULL, NULL, "commands to run along the way" },
+	{ "qemu", NULL, NULL, "raw arguments" },
+};
+
+const struct profile_key *profile_keys(size_t *count)
+{
+	*count = ARRAY_SIZE(keys);
+	return keys;
+}
+
+const struct profile_section *profile_sections(size_t *count)
+{
+	*count = ARRAY_SIZE(sections);
+	return sections;
+}
+
+const struct profile_section *profile_section_find(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(sections); i++) {
+		if (str_eq(sections[i].name, name))
+			return &sections[i];
+	}
+	return NULL;
+}
+
+const struct profile_key *profile_key_find(const char *section, const char *key)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
+		if (str_eq(keys[i].section, section) && str_eq(keys[i].key, key))
+			return &keys[i];
+	}
+	return NULL;
+}

@@ -1,0 +1,349 @@
+// SPDX-License-Identifier: MIT
+#include "launcher/profile/types.h"
+
+#include "base/cleanup.h"
+#include "base/diag.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "launcher/profile/profile.h"
+#include "launcher/profile/text.h"
+
+#include <ctype.h>
+#include <string.h>
+#include <strings.h>
+
+enum { SHOWN_MAX = 60 };
+
+struct place value_place(const struct profile_value *value)
+{
+	return (struct place){ value->file, value->line };
+}
+
+// Foreign text goes to terminals: one line, not too long, never half a UTF-8 character.
+static char *shown(const char *text)
+{
+	struct str s = { 0 };
+	size_t n = strlen(text);
+	bool cut = n > SHOWN_MAX;
+	AUTO_FREE char *part = NULL;
+
+	if (cut) {
+		for (n = SHOWN_MAX; n && ((unsigned char)text[n] & 0xc0) == 0x80;)
+			n--;
+	}
+	part = mem_dupn(text, n);
+	str_add_escaped(&s, part);
+	if (cut)
+		str_add(&s, "…");
+	return str_take(&s);
+}
+
+struct diag *value_reject(const struct profile_value *value, const char *fmt, ...)
+{
+	AUTO_FREE char *text = shown(value->text);
+	AUTO_STR struct str why = { 0 };
+	va_list ap;
+
+	va_start(ap, fmt);
+	str_addv(&why, fmt, ap);
+	va_end(ap);
+	return diag_add(value->diags, DIAG_ERROR, "bad-value", value_place(value), "[%s] %s = %s: %s",
+			value->section, value->key, text, why.text);
+}
+
+bool value_is_quoted(const char *text)
+{
+	size_t n = strlen(text);
+
+	return n >= 2 && (text[0] == '"' || text[0] == '\'') && text[n - 1] == text[0] &&
+	       memchr(text + 1, text[0], n - 2) == NULL;
+}
+
+char *value_words(const char *const *words, const char *last)
+{
+	struct str s = { 0 };
+
+	for (size_t i = 0; words[i]; i++) {
+		if (i && words[i + 1])
+			str_add(&s, ", ");
+		else if (i)
+			str_addf(&s, " %s ", last);
+		str_add(&s, words[i]);
+	}
+	return str_take(&s);
+}
+
+static bool refuse_quotes(const struct profile_value *value)
+{
+	if (!value_is_quoted(value->text))
+		return false;
+	value_reject(value, "quotes would be part of the value");
+	return true;
+}
+
+void value_parse_text(const struct profile_key *row, const struct profile_value *value, void *field)
+{
+	(void)row;
+	if (refuse_quotes(value))
+		return;
+	mem_set(field, *value->text ? value->text : NULL);
+}
+
+void value_parse_text_list(const struct profile_key *row, const struct profile_value *value, void *field)
+{
+	struct strv *list = field;
+
+	(void)row;
+	if (!*value->text)
+		strv_finish(list);
+	else if (!refuse_quotes(value))
+		strv_add(list, value->text);
+}
+
+void value_parse_path(const struct profile_key *row, const struct profile_value *value, void *field)
+{
+	char **path = field;
+
+	(void)row;
+	if (!*value->text) {
+		mem_set(path, NULL);
+		return;
+	}
+	if (refuse_quotes(value))
+		return;
+	if (value->text[0] == '~' && (!value->text[1] || strchr(value->text, '/'))) {
+		diag_hint(value_reject(value, "~ is not expanded"),
+			  "write the whole path, such as /home/YOU/win11.qcow2");
+		return;
+	}
+	free(*path);
+	*path = path_join(value->base_dir, value->text);
+}
+
+static void suggest_word(struct diag *diag, const char *text, const char *const *words)
+{
+	AUTO_FREE char *all = value_words(words, "or");
+	size_t n = 0;
+	const char *near;
+
+	while (words[n])
+		n++;
+	near = str_nearest(text, words, n);
+	if (near)
+		diag_hint(diag, "did you mean %s? Allowed: %s", near, all);
+	else
+		diag_hint(diag, "write %s", all);
+}
+
+// The index of the value among the row's words; -1 where it is none, which was reported.
+static int read_word(const struct profile_key *row, const struct profile_value *value)
+{
+	for (int i = 0; row->words[i]; i++) {
+		if (strcasecmp(value->text, row->words[i]) == 0)
+			return i;
+	}
+	suggest_word(value_reject(value, "not a word known here"), value->text, row->words);
+	return -1;
+}
+
+void value_parse_word(const struct profile_key *row, const struct profile_value *value, void *field)
+{
+	unsigned *out = field;
+	int index = *value->text ? read_word(row, value) : (int)row->fallback;
+
+	if (index >= 0)
+		*out = (unsigned)index;
+}
+
+void value_parse_word_text(const struct profile_key *row, const struct profile_value *value, void *field)
+{
+	int index;
+
+	if (!*value->text) {
+		mem_set(field, NULL);
+		return;
+	}
+	index = read_word(row, value);
+	if (index >= 0)
+		mem_set(field, row->words[index]);
+}
+
+void value_parse_word_list(const struct profile_key *row, const struct profile_value *value, void *field)
+{
+	AUTO_STRV struct strv parts = { 0 };
+	struct strv *list = field;
+
+	if (!*value->text)
+		strv_finish(list);
+	strv_split(&parts, value->text, ", \t");
+	for (size_t i = 0; i < parts.count; i++) {
+		struct profile_value one = *value;
+		int index;
+
+		one.text = parts.items[i];
+		index = read_word(row, &one);
+		if (index >= 0 && strv_has(list, row->words[index]))
+			diag_hint(value_reject(&one, "named twice"), "leave the second one out");
+		else if (index >= 0)
+			strv_add(list, row->words[index]);
+	}
+}
+
+void value_parse_tri(const struct profile_key *row, const struct profile_value *value, void *field)
+{
+	enum tri *out = field;
+	bool yes;
+
+	(void)row;
+	if (!*value->text || strcasecmp(value->text, "auto") == 0)
+		*out = TRI_AUTO;
+	else if (str_parse_bool(value->text, &yes))
+		*out = yes ? TRI_YES : TRI_NO;
+	else
+		diag_hint(value_reject(value, "neither auto, yes nor no"),
+			  "write auto, yes or no (on, off, true and false will do too)");
+}
+
+void value_parse_flag(const struct profile_key *row, const struct profile_value *value, void *field)
+{
+	bool *out = field;
+
+	if (!*value->text)
+		*out = row->fallback;
+	else if (!str_parse_bool(value->text, out))
+		diag_hint(value_reject(value, "neither yes nor no"),
+			  "write yes or no (on, off, true and false will do too)");
+}
+
+static bool parse_long(const char *text, long *out)
+{
+	bool negative = *text == '-';
+	uint64_t number;
+
+	if (!str_parse_u64(text + negative, &number) || number > INT64_MAX)
+		return false;
+	*out = negative ? -(long)number : (long)number;
+	return true;
+}
+
+static void reject_number(const struct profile_key *row, const struct profile_value *value, long number,
+			  bool is_number, bool has_auto)
+{
+	struct diag *diag;
+
+	if (!is_number)
+		diag = value_reject(value, "not a whole number");
+	else
+		diag = value_reject(value, "too %s", number < row->min ? "small" : "big");
+	diag_hint(diag, "write a number from %ld to %ld%s", row->min, row->max, has_auto ? ", or auto" : "");
+}
+
+void value_parse_long(const struct profile_key *row, const struct profile_value *value, void *field)
+{
+	// A default that nobody can write as a number stands for "auto".
+	bool has_auto = row->fallback < row->min;
+	int64_t *out = field;
+	long number = 0;
+	bool ok;
+
+	if (!*value->text || (has_auto && strcasecmp(value->text, "auto") == 0)) {
+		*out = row->fallback;
+		return;
+	}
+	ok = parse_long(value->text, &number);
+	if (!ok || number < row->min || number > row->max)
+		reject_number(row, value, number, ok, has_auto);
+	else
+		*out = number;
+}
+
+void value_parse_int(const struct profile_key *row, const struct profile_value *value, void *field)
+{
+	int *out = field;
+	int64_t wide = *out;
+
+	value_parse_long(row, value, &wide);
+	*out = (int)wide;
+}
+
+// What people carry over from other tools: "8GB", "8GiB", and QEMU's and libvirt's bare megabytes.
+static void hint_size(struct diag *diag, const char *text)
+{
+	size_t digits = strspn(text, "0123456789.");
+	uint64_t number;
+	char unit = (char)toupper((unsigned char)text[digits]);
+
+	if (digits && !text[digits] && str_parse_u64(text, &number))
+		diag_hint(diag, "a size without a unit is in bytes; write %s%s", text,
+			  number < 512 ? "G" : "M");
+	else if (digits && unit && strchr("KMGT", unit) &&
+		 (strcasecmp(text + digits + 1, "b") == 0 || strcasecmp(text + digits + 1, "ib") == 0))
+		diag_hint(diag, "units are single letters, in powers of 1024: write %.*s%c", (int)digits, text,
+			  unit);
+	else
+		diag_hint(diag, "write a size such as 512M or 8G");
+}
+
+void value_parse_memory(const struct profile_key *row, const struct profile_value *value, void *field)
+{
+	enum { MIB = 1 << 20 };
+	uint64_t *out = field, bytes;
+
+	if (!*value->text)
+		*out = (uint64_t)row->fallback;
+	else if (!str_parse_size(value->text, &bytes))
+		hint_size(value_reject(value, "not a size"), value->text);
+	else if (bytes < (uint64_t)row->min)
+		hint_size(value_reject(value, "too little for a guest"), value->text);
+	else if (bytes > (uint64_t)row->max)
+		diag_hint(value_reject(value, "more than any x86 machine can address"),
+			  "write a size such as 512M or 8G");
+	else if (bytes % MIB)
+		diag_hint(value_reject(value, "not a whole number of MiB"), "write %lluM",
+			  (unsigned long long)(bytes / MIB + 1));
+	else
+		*out = bytes;
+}
+
+void value_parse_frequency(const struct profile_key *row, const struct profile_value *value, void *field)
+{
+	static const struct {
+		const char *unit;
+		long khz;
+	} units[] = { { "khz", 1 }, { "mhz", 1000 }, { "ghz", 1000000 } };
+	AUTO_FREE char *text = mem_dup(value->text);
+	int64_t *out = field;
+	uint64_t number = 0, fraction = 0;
+	long scale = 1, parts = 1;
+	char *dot;
+
+	if (!*text) {
+		*out = row->fallback;
+		return;
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(units); i++) {
+		size_t n = strlen(text), m = strlen(units[i].unit);
+
+		if (n > m && strcasecmp(text + n - m, units[i].unit) == 0) {
+			text[n - m] = '\0';
+			scale = units[i].khz;
+		}
+	}
+	dot = strchr(str_strip(text), '.');
+	if (dot) {
+		*dot++ = '\0';
+		for (size_t i = 0; i < strlen(dot) && parts < scale; i++)
+			parts *= 10;
+	}
+	if (!str_parse_u64(str_strip(text), &number) || number > (uint64_t)row->max ||
+	    (dot && (!str_parse_u64(dot, &fraction) || fraction >= (uint64_t)parts))) {
+		diag_hint(value_reject(value, "not a frequency"), "write 2.4GHz, 800MHz or a number of kHz");
+		return;
+	}
+	number = number * (uint64_t)scale + fraction * (uint64_t)scale / (uint64_t)parts;
+	if (number < (uint64_t)row->min || number > (uint64_t)row->max)
+		diag_hint(value_reject(value, "no CPU runs at this frequency"),
+			  "write 2.4GHz, 800MHz or a number of kHz");
+	else
+		*out = (int64_t)number;
+}

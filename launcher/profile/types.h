@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: MIT
+// Owns the types of profile values: the text behind `key =` in, a typed field out, or a diagnostic that
+// says what would be right. Refuses to know the host, and which keys there are.
+#pragma once
+
+#include "launcher/profile/keys.h"
+
+#include <stdbool.h>
+
+struct diag;
+struct place;
+struct strv;
+
+// types.c; the field's C type stands behind.
+profile_parser value_parse_text;	// char *, kept verbatim
+profile_parser value_parse_text_list;	// struct strv, verbatim, one a line
+profile_parser value_parse_path;	// char *, absolute
+profile_parser value_parse_word;	// an enum: index into row->words
+profile_parser value_parse_tri;		// enum tri
+profile_parser value_parse_flag;	// bool
+profile_parser value_parse_int;		// int; "auto" is the default where that lies outside min…max
+profile_parser value_parse_long;	// int64_t, likewise
+profile_parser value_parse_memory;	// uint64_t, bytes, whole MiB
+profile_parser value_parse_frequency;	// int64_t, kHz
+
+// types_name.c
+profile_parser value_parse_name;	// char *, a guest's name
+profile_parser value_parse_uuid;	// char *, lower case
+profile_parser value_parse_user;	// char *
+profile_parser value_parse_user_list;	// struct strv
+profile_parser value_parse_word_text;	// char *, one of row->words
+profile_parser value_parse_word_list;	// struct strv of row->words, each once
+profile_parser value_parse_machine;	// char *, NULL: auto
+profile_parser value_parse_model;	// char *, NULL: auto
+profile_parser value_parse_sysfs_word;	// char *, NULL: auto
+profile_parser value_parse_command;	// struct strv: an argv
+
+// types_cpu.c
+profile_parser value_parse_pin;		// struct pin_request
+profile_parser value_parse_cpus;	// struct cpus_request
+profile_parser value_parse_nodes;	// struct nodes_request
+profile_parser value_parse_scheduler;	// struct sched_request
+profile_parser value_parse_hyperv;	// struct hyperv_request
+profile_parser value_parse_vendor_id;	// char *
+profile_parser value_parse_features;	// struct strv
+
+// types_device.c
+profile_parser value_parse_serial;	// char *
+profile_parser value_parse_mac;		// char *, lower case
+profile_parser value_parse_ifname;	// char *
+profile_parser value_parse_forwards;	// struct strv
+
+// For parsers. Adds an error "[section] key = text: …".
+struct diag *value_reject(const struct profile_value *value, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+struct place value_place(const struct profile_value *value);
+bool value_is_quoted(const char *text);
+char *value_words(const char *const *words, const char *last); // "a, b LAST c"; the caller frees
