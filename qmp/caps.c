@@ -98,13 +98,16 @@ void qemu_caps_sort(struct qemu_caps *caps)
 	shorten(words, kept);
 }
 
-void qemu_caps_drop(struct qemu_caps *caps, const char *prefix)
+void qemu_caps_drop(struct qemu_caps *caps, const char *word)
 {
 	struct strv *words = &caps->words;
+	bool below = str_ends(word, "/");
 	size_t kept = 0;
 
 	for (size_t i = 0; i < words->count; i++) {
-		if (str_starts(words->items[i], prefix))
+		const char *item = words->items[i];
+
+		if (below ? str_starts(item, word) : str_eq(item, word))
 			free(words->items[i]);
 		else
 			words->items[kept++] = words->items[i];

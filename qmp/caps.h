@@ -6,9 +6,9 @@
 //   machine/NAME  machine-alias/ALIAS/NAME  machine-deprecated/NAME  machine-max-cpus/NAME/N
 //   device/NAME   what -device may name and what can be made: a type whose module is missing has no word
 //   object/NAME   what -object may name
-//   property/TYPE/NAME  of the devices and objects that vfiorun uses (probe.c has the list), of the
+//   property/TYPE/NAME  of the devices and objects that vfiorun uses (probe/binary.c has the list), of the
 //		   machines as property/q35/NAME and property/pc/NAME, of property/kvm-accel/NAME
-//   cpu/NAME      a property of every x86 CPU model, with "-" where there is a choice ("hv-time", "topoext")
+//   cpu/NAME      a property of every x86 CPU model, in the form with "-" ("hv-time", "topoext")
 //   command/NAME  a QMP command
 //   arg/COMMAND/MEMBER  a QMP command's argument, arg/COMMAND/MEMBER=VALUE where it is an enumeration;
 //   arg/COMMAND/CASE/MEMBER[=VALUE]  the same of one case of a union, as in
@@ -16,7 +16,7 @@
 //   flag/NAME     a command line option, without its dash ("run-with", "runas")
 //   option/GROUP/NAME  a key of such an option, where QEMU lists them ("option/sandbox/spawn")
 //   display/NAME  audio/NAME  netdev/NAME  backends that this installation has, modules included
-//   spice         -spice works
+//   spice         -spice is taken here (its module is there)
 //   kvm/hv-NAME   a Hyper-V feature that KVM offers here
 //   accel/kvm/MODEL  with -accel kvm -cpu MODEL this QEMU answered QMP
 //   no-accel/kvm/MODEL/REASON  it did not, and why
@@ -43,8 +43,8 @@ const char *qemu_caps_after(const struct qemu_caps *caps, const char *prefix);
 void qemu_caps_add(struct qemu_caps *caps, const char *fmt, ...) // unsorted until qemu_caps_sort
 	__attribute__((format(printf, 2, 3)));
 void qemu_caps_sort(struct qemu_caps *caps); // and drops doubles
-// Drops the words that start with the prefix.
-void qemu_caps_drop(struct qemu_caps *caps, const char *prefix);
+// Drops this word or, where it ends in "/", all words below it.
+void qemu_caps_drop(struct qemu_caps *caps, const char *word);
 
 // Text: "qemu-caps 1", "path …", "version …", a blank line, a word a line (escaped), "end". Lines that
 // start with # are skipped; the end tells a whole file from a cut one.

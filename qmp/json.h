@@ -18,6 +18,20 @@ static inline struct json_object *json_member(struct json_object *object, const 
 	return json_object_is_type(value, type) ? value : NULL;
 }
 
+// Borrowed; NULL where there is no such string.
+static inline const char *json_text(struct json_object *object, const char *name)
+{
+	struct json_object *value = json_member(object, name, json_type_string);
+
+	return value ? json_object_get_string(value) : NULL;
+}
+
+// Elements of an array; of anything else 0.
+static inline size_t json_length(struct json_object *array)
+{
+	return json_object_is_type(array, json_type_array) ? json_object_array_length(array) : 0;
+}
+
 static inline void cleanup_json(struct json_object **object)
 {
 	json_object_put(*object);

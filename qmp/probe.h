@@ -11,13 +11,17 @@ struct err;
 
 struct qemu_probe {
 	const char *path;      // the binary, absolute
-	const char *cpu_model; // the -cpu that accel=auto plans for KVM ("host"); NULL: KVM is not tried
+	const char *cpu_model; // the -cpu that accel=auto plans for KVM ("host"); qemu_probe_kvm needs it
 	uid_t uid;	       // run as these where we are root and they are not; -1: as we are
 	gid_t gid;
 };
 
-// Everything about the binary. Returns 0 or -errno with a message (its last line of stderr included).
+// Everything about the binary, all words but those about KVM. A device type that makes QEMU abort when it
+// is asked for (its module is missing or of another build) gets no word. Returns 0 or -errno with a
+// message that has the last line of the binary's stderr. `caps` must be zeroed; on failure it still is.
 int qemu_probe_binary(const struct qemu_probe *probe, struct qemu_caps *caps, struct err *err);
 
-// Adds accel/kvm/MODEL with kvm/hv-…, or no-accel/kvm/MODEL/REASON, to caps.
-int qemu_probe_kvm(const struct qemu_probe *probe, struct qemu_caps *caps, struct err *err);
+// Adds accel/kvm/MODEL with kvm/hv-…, or no-accel/kvm/MODEL/REASON, to what qemu_probe_binary found. A
+// QEMU that can't be started, ends, hangs or can't open /dev/kvm is such a REASON. Started by root the
+// probed user gets a /dev/kvm (probe/kvm_node.h).
+void qemu_probe_kvm(const struct qemu_probe *probe, struct qemu_caps *caps);

@@ -88,14 +88,17 @@ static void test_sort_drops_doubles(void **state)
 	qemu_caps_finish(&caps);
 }
 
-static void test_drop_takes_a_family_out(void **state)
+static void test_drop_takes_out_a_word_or_a_family(void **state)
 {
-	struct qemu_caps caps = parsed(HEAD "kvm/hv-time\nkvm/hv-x\nkvmx\nend\n");
+	struct qemu_caps caps = parsed(HEAD "kvm/hv-time\nkvm/hv-x\nkvmx\nkvmxy\nend\n");
 
 	(void)state;
 	qemu_caps_drop(&caps, "kvm/");
-	assert_int_equal(caps.words.count, 1);
+	assert_int_equal(caps.words.count, 2);
 	assert_true(qemu_caps_has(&caps, "kvmx"));
+	qemu_caps_drop(&caps, "kvmx");
+	assert_false(qemu_caps_has(&caps, "kvmx"));
+	assert_true(qemu_caps_has(&caps, "kvmxy"));
 	qemu_caps_add(&caps, "kvm/hv-ipi");
 	qemu_caps_sort(&caps);
 	assert_true(qemu_caps_has(&caps, "kvm/hv-ipi"));
@@ -189,7 +192,7 @@ int main(void)
 		cmocka_unit_test(test_a_known_empty_qemu_has_nothing),
 		cmocka_unit_test(test_after_gives_the_rest_of_the_first),
 		cmocka_unit_test(test_sort_drops_doubles),
-		cmocka_unit_test(test_drop_takes_a_family_out),
+		cmocka_unit_test(test_drop_takes_out_a_word_or_a_family),
 		cmocka_unit_test(test_round_trip_keeps_every_byte),
 		cmocka_unit_test(test_comments_are_skipped_and_order_is_free),
 		cmocka_unit_test(test_every_cut_of_a_text_is_refused),
