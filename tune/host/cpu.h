@@ -14,7 +14,7 @@ struct root;
 
 enum cpu_kind { CPU_UNIFORM, CPU_PERFORMANCE, CPU_EFFICIENCY };
 
-// -1 means unknown (an offline CPU has no topology).
+// -1 means unknown: an offline CPU has no topology. An online one always has a core.
 struct cpu {
 	int id;
 	bool online;
@@ -22,7 +22,7 @@ struct cpu {
 	int core;      // unique over the machine, numbered by first appearance
 	int socket;    // physical_package_id as the kernel says it
 	int die;
-	int node;
+	int node;      // 0 for all on a kernel without NUMA
 	int l3;	       // unique over the machine, numbered by first appearance
 	enum cpu_kind kind;
 	long max_khz;  // 0: unknown
