@@ -29,8 +29,8 @@ struct argv_build {
 	int next_pci_slot;     // for argv parts that place devices on root ports
 };
 
-// The one escape: a value inside a comma-separated option: "," becomes ",,". Appends. -cpu knows no escape:
-// what goes there is refused if it has a comma.
+// The one escape: a value inside a comma-separated option: "," becomes ",,". Appends. -cpu alone knows no
+// escape; the profile's reader takes no comma in what goes there.
 void argv_add_value(struct str *out, const char *value);
 char *argv_escape(const char *value); // heap; the caller frees
 

@@ -13,23 +13,11 @@ static void say(struct str *why, const char *text)
 	str_add(why, text);
 }
 
-// Leaves out what -cpu would take apart: it is split at commas, and nothing escapes them.
-static bool splits_cpu(struct argv_build *b, const char *key, const char *text)
-{
-	if (*text && !strchr(text, ','))
-		return false;
-	argv_error(b, "cpu-text", "cpu", key, "'%s' can't stand in -cpu: it is %s", text,
-		   *text ? "split at commas" : "empty");
-	return true;
-}
-
 static void add_model(struct argv_build *b, struct str *cpu, struct str *why)
 {
 	const struct qemu_caps *caps = &b->facts->qemu;
 	bool whole = str_eq(b->cpu_model, "host") || str_eq(b->cpu_model, "max");
 
-	if (splits_cpu(b, "model", b->cpu_model))
-		return;
 	// A QEMU that lists CPU models at all lists this one.
 	if (!qemu_caps_has(caps, "device/%s-x86_64-cpu", b->cpu_model) &&
 	    qemu_caps_has(caps, "device/qemu64-x86_64-cpu"))
@@ -68,10 +56,8 @@ static void add_features(struct argv_build *b, struct str *cpu)
 {
 	const struct strv *features = &b->profile->cpu.features;
 
-	for (size_t i = 0; i < features->count; i++) {
-		if (!splits_cpu(b, "features", features->items[i]))
-			str_addf(cpu, ",%s", features->items[i]);
-	}
+	for (size_t i = 0; i < features->count; i++)
+		str_addf(cpu, ",%s", features->items[i]);
 }
 
 static void check_count(struct argv_build *b)

@@ -7,48 +7,35 @@
 
 #include <string.h>
 
-enum choice {
-	ON_WISH,    // for nested Hyper-V, debugging, or hardware that must be known to be there
-	ALWAYS,	    // recommended
-	IF_PINNED,  // true only if no two of the guest's cores share a core of the host
-};
-
 struct feature {
 	const char *name, *value;
-	enum choice choice;
+	bool wish; // not recommended for all: only where a list names it
 	const char *needs[3];
 };
 
-// Each stands behind those it needs.
+// What is recommended, and what needs another; each stands behind those it needs. Not recommended are those for
+// nested Hyper-V, for debugging, and those that want hardware which can't be told from here (avic).
 static const struct feature features[] = {
-	{ "relaxed", "on", ALWAYS, { NULL } },
-	{ "vapic", "on", ALWAYS, { NULL } },
-	{ "spinlocks", "0x1fff", ALWAYS, { NULL } },
-	{ "vpindex", "on", ALWAYS, { NULL } },
-	{ "runtime", "on", ALWAYS, { NULL } },
-	{ "time", "on", ALWAYS, { NULL } },
-	{ "synic", "on", ALWAYS, { "vpindex" } },
-	{ "stimer", "on", ALWAYS, { "vpindex", "synic", "time" } },
-	{ "stimer-direct", "on", ALWAYS, { "stimer" } },
-	{ "frequencies", "on", ALWAYS, { NULL } },
-	{ "tlbflush", "on", ALWAYS, { "vpindex" } },
-	{ "tlbflush-ext", "on", ALWAYS, { "tlbflush" } },
-	{ "ipi", "on", ALWAYS, { "vpindex" } },
-	{ "xmm-input", "on", ALWAYS, { NULL } },
-	{ "no-nonarch-coresharing", "on", IF_PINNED, { NULL } },
-	{ "reenlightenment", "on", ON_WISH, { NULL } },
-	{ "reset", "on", ON_WISH, { NULL } },
-	{ "crash", "on", ON_WISH, { NULL } },
-	{ "avic", "on", ON_WISH, { NULL } },
-	{ "evmcs", "on", ON_WISH, { "vapic" } },
-	{ "emsr-bitmap", "on", ON_WISH, { NULL } },
-	{ "tlbflush-direct", "on", ON_WISH, { "vapic" } },
-	{ "enforce-cpuid", "on", ON_WISH, { NULL } },
-	{ "syndbg", "on", ON_WISH, { NULL } },
-	{ "passthrough", "on", ON_WISH, { NULL } },
+	{ "relaxed", "on", false, { NULL } },
+	{ "vapic", "on", false, { NULL } },
+	{ "spinlocks", "0x1fff", false, { NULL } },
+	{ "vpindex", "on", false, { NULL } },
+	{ "runtime", "on", false, { NULL } },
+	{ "time", "on", false, { NULL } },
+	{ "synic", "on", false, { "vpindex" } },
+	{ "stimer", "on", false, { "vpindex", "synic", "time" } },
+	{ "stimer-direct", "on", false, { "stimer" } },
+	{ "frequencies", "on", false, { NULL } },
+	{ "tlbflush", "on", false, { "vpindex" } },
+	{ "tlbflush-ext", "on", false, { "tlbflush" } },
+	{ "tlbflush-direct", "on", true, { "vapic" } },
+	{ "ipi", "on", false, { "vpindex" } },
+	{ "xmm-input", "on", false, { NULL } },
+	{ "evmcs", "on", true, { "vapic" } },
+	{ "no-nonarch-coresharing", "on", false, { NULL } },
 };
 
-enum { N_FEATURES = ARRAY_SIZE(features) };
+enum { N_FEATURES = ARRAY_SIZE(features), N_NEEDS = ARRAY_SIZE(features[0].needs) };
 
 static int find(const char *name)
 {
@@ -59,14 +46,15 @@ static int find(const char *name)
 	return -1;
 }
 
-// Where the host was never asked (a captured one), what QEMU has is taken to be there. Not all are offered by
-// the kernel: QEMU alone makes these.
+// These QEMU makes without KVM's help.
+static const char *const by_qemu[] = { "spinlocks", "no-nonarch-coresharing", "enforce-cpuid", "passthrough",
+				       "version-id-" };
+
+// Where the host was never asked (a captured one), what QEMU has is taken to be there.
 static bool host_has(const struct argv_build *b, const char *name)
 {
-	static const char *const by_qemu[] = { "spinlocks", "no-nonarch-coresharing", "enforce-cpuid", "passthrough" };
-
 	for (size_t i = 0; i < ARRAY_SIZE(by_qemu); i++) {
-		if (str_eq(name, by_qemu[i]))
+		if (str_starts(name, by_qemu[i]))
 			return true;
 	}
 	return !qemu_caps_has(&b->facts->qemu, "accel/kvm/%s", b->cpu_model) ||
@@ -106,96 +94,83 @@ static bool cores_are_apart(const struct argv_build *b)
 	return true;
 }
 
-static void drop(struct str *dropped, const char *name, const char *because)
+// What keeps a recommended feature out, or NULL.
+static const char *reason_against(const struct argv_build *b, const struct feature *f, const bool *chosen)
 {
-	str_addf(dropped, "%s%s (%s)", dropped->len ? ", " : "", name, because);
+	if (str_eq(f->name, "no-nonarch-coresharing") && !cores_are_apart(b))
+		return "no host core for each of the guest's";
+	if (!qemu_caps_has(&b->facts->qemu, "cpu/hv-%s", f->name))
+		return "not in this QEMU";
+	if (!host_has(b, f->name))
+		return "not in this kernel";
+	for (int n = 0; n < N_NEEDS && f->needs[n]; n++) {
+		if (!chosen[find(f->needs[n])])
+			return "needs one that is missing";
+	}
+	return NULL;
 }
 
-// auto and on: whatever is recommended, and there, with what it needs.
-static void choose_recommended(const struct argv_build *b, bool chosen[N_FEATURES], struct str *dropped)
+static int add_recommended(const struct argv_build *b, struct str *cpu, struct str *dropped)
 {
+	bool chosen[N_FEATURES] = { false };
+	int count = 0;
+
 	for (int i = 0; i < N_FEATURES; i++) {
 		const struct feature *f = &features[i];
-		const char *because = NULL;
+		const char *against = f->wish ? NULL : reason_against(b, f, chosen);
 
-		if (f->choice == ON_WISH)
-			continue;
-		if (f->choice == IF_PINNED && !cores_are_apart(b))
-			because = "vCPUs are not pinned a core each";
-		else if (!qemu_caps_has(&b->facts->qemu, "cpu/hv-%s", f->name))
-			because = "not in this QEMU";
-		else if (!host_has(b, f->name))
-			because = "not in this kernel";
-		for (int n = 0; n < 3 && f->needs[n] && !because; n++)
-			because = chosen[find(f->needs[n])] ? NULL : "needs another that is missing";
-		chosen[i] = !because;
-		if (because)
-			drop(dropped, f->name, because);
+		chosen[i] = !f->wish && !against;
+		count += chosen[i];
+		if (chosen[i])
+			str_addf(cpu, ",hv-%s=%s", f->name, f->value);
+		else if (against)
+			str_addf(dropped, "%s%s (%s)", dropped->len ? ", " : "", f->name, against);
 	}
+	return count;
 }
 
-static void check_wish(struct argv_build *b, const char *wish, int row)
+static bool is_listed(const struct strv *list, const char *name)
+{
+	size_t n = strlen(name);
+
+	for (size_t i = 0; i < list->count; i++) {
+		if (str_starts(list->items[i], name) && strchr("=", list->items[i][n]))
+			return true;
+	}
+	return false;
+}
+
+static void check_listed(struct argv_build *b, const char *name)
 {
 	const struct strv *list = &b->profile->cpu.hyperv.features;
+	int row = find(name);
 
-	if (!qemu_caps_has(&b->facts->qemu, "cpu/hv-%s", wish))
+	if (!qemu_caps_has(&b->facts->qemu, "cpu/hv-%s", name))
 		argv_host_error(b, "hyperv-qemu", "cpu", "hyperv", "%s has no Hyper-V feature '%s'", b->plan->qemu,
-				wish);
-	else if (!host_has(b, wish))
+				name);
+	else if (!host_has(b, name))
 		argv_host_error(b, "hyperv-host", "cpu", "hyperv", "this host's KVM offers no Hyper-V feature '%s'",
-				wish);
-	for (int n = 0; n < 3 && features[row].needs[n]; n++) {
-		if (!strv_has(list, features[row].needs[n]))
+				name);
+	for (int n = 0; row >= 0 && n < N_NEEDS && features[row].needs[n]; n++) {
+		if (!is_listed(list, features[row].needs[n]))
 			diag_hint(argv_error(b, "hyperv-needs", "cpu", "hyperv", "Hyper-V feature '%s' needs '%s'",
-					     wish, features[row].needs[n]),
+					     name, features[row].needs[n]),
 				  "add %s to the list", features[row].needs[n]);
 	}
 }
 
-static const char *nearest_feature(const char *name)
-{
-	const char *names[N_FEATURES];
-
-	for (int i = 0; i < N_FEATURES; i++)
-		names[i] = features[i].name;
-	return str_nearest(name, names, N_FEATURES);
-}
-
-static void choose_list(struct argv_build *b, bool chosen[N_FEATURES])
+static int add_listed(struct argv_build *b, struct str *cpu)
 {
 	const struct strv *list = &b->profile->cpu.hyperv.features;
 
 	for (size_t i = 0; i < list->count; i++) {
-		int row = find(list->items[i]);
-		const char *near;
-		struct diag *diag;
+		const char *item = list->items[i];
+		AUTO_FREE char *name = mem_dupn(item, strcspn(item, "="));
 
-		if (row >= 0) {
-			chosen[row] = true;
-			check_wish(b, list->items[i], row);
-			continue;
-		}
-		diag = argv_error(b, "hyperv-unknown", "cpu", "hyperv", "no Hyper-V feature '%s' is known",
-				  list->items[i]);
-		near = nearest_feature(list->items[i]);
-		if (near)
-			diag_hint(diag, "%s", near);
-		else
-			diag_hint(diag, "features = hv-%s=on passes it to QEMU as it is", list->items[i]);
+		check_listed(b, name);
+		str_addf(cpu, ",hv-%s%s", item, strchr(item, '=') ? "" : "=on");
 	}
-}
-
-static int add_chosen(const bool chosen[N_FEATURES], struct str *cpu)
-{
-	int count = 0;
-
-	for (int i = 0; i < N_FEATURES; i++) {
-		if (!chosen[i])
-			continue;
-		str_addf(cpu, ",hv-%s=%s", features[i].name, features[i].value);
-		count++;
-	}
-	return count;
+	return (int)list->count;
 }
 
 static void add_vendor_id(struct argv_build *b, struct str *cpu, int others)
@@ -204,10 +179,6 @@ static void add_vendor_id(struct argv_build *b, struct str *cpu, int others)
 
 	if (!id)
 		return;
-	if (strchr(id, ',')) {
-		argv_error(b, "cpu-text", "cpu", "vendor_id", "'%s' can't stand in -cpu: it is split at commas", id);
-		return;
-	}
 	// QEMU shows the vendor id in the leaf that only exists with another enlightenment.
 	if (!others) {
 		diag_hint(argv_error(b, "vendor-id-alone", "cpu", "vendor_id",
@@ -233,19 +204,17 @@ static void refuse_without_kvm(struct argv_build *b, enum hyperv_mode mode)
 void argv_add_hyperv(struct argv_build *b, struct str *cpu, struct str *why)
 {
 	enum hyperv_mode mode = b->profile->cpu.hyperv.mode;
-	bool chosen[N_FEATURES] = { false };
 	AUTO_STR struct str dropped = { 0 };
-	int count;
+	int count = 0;
 
 	if (!b->kvm) {
 		refuse_without_kvm(b, mode);
 		return;
 	}
 	if (mode == HYPERV_LIST)
-		choose_list(b, chosen);
+		count = add_listed(b, cpu);
 	else if (mode == HYPERV_ON || (mode == HYPERV_AUTO && b->windows))
-		choose_recommended(b, chosen, &dropped);
-	count = add_chosen(chosen, cpu);
+		count = add_recommended(b, cpu, &dropped);
 	add_vendor_id(b, cpu, count);
 	if (count)
 		str_addf(why, "; %d Hyper-V enlightenments%s", count,

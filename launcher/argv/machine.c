@@ -29,7 +29,7 @@ static void add_machine(struct argv_build *b)
 	if (b->irqchip)
 		str_addf(&options, ",kernel-irqchip=%s", b->irqchip);
 	// Windows reads the HPET often, and each read is an exit; it does well without.
-	if (b->windows)
+	if (b->windows && qemu_caps_has(&b->facts->qemu, "property/%s/hpet", b->q35 ? "q35" : "pc"))
 		str_add(&options, ",hpet=off");
 	argv_add(b, "-machine", "%s,smm=%s,vmport=off,dump-guest-core=off,mem-merge=off%s", machine,
 		 b->secure_boot ? "on" : "off", str_text(&options));

@@ -85,6 +85,7 @@ struct plan {
 	size_t n_pins;
 	uint64_t memory_bytes, hugepage; // hugepage 0: normal pages
 	char *memory_nodes;		 // list, "" none
+	char *memory_why;		 // why these pages
 	struct {
 		char *method; // "none", "affinity"
 		char *cpus, *why;

@@ -1,0 +1,388 @@
+// SPDX-License-Identifier: MIT
+#include "launcher/argv/argv.h"
+
+#include "base/cleanup.h"
+#include "base/mem.h"
+
+#include <inttypes.h>
+
+#define MIB (UINT64_C(1) << 20)
+#define GIB (UINT64_C(1) << 30)
+
+// One memory backend: a guest NUMA node, or all of the guest's memory.
+struct share {
+	uint64_t bytes;
+	struct cpuset nodes; // of the host; empty: not bound
+	int node;	     // the host node that a guest node mirrors
+};
+
+struct layout {
+	struct share *shares;
+	size_t count;
+	uint64_t page; // bytes of a huge page, 0: normal pages
+	bool mirrored; // guest NUMA nodes
+};
+
+static uint64_t largest(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
+// The one host node of a vCPU's CPUs, or -1.
+static int vcpu_node(const struct argv_build *b, int vcpu)
+{
+	int node = -1;
+
+	CPUSET_FOREACH(id, &b->placement->vcpus[vcpu].cpus) {
+		const struct cpu *cpu = cpu_facts_find(&b->facts->cpus, id);
+
+		if (!cpu || (node >= 0 && cpu->node != node))
+			return -1;
+		node = cpu->node;
+	}
+	return node;
+}
+
+// The host nodes of all vCPUs; empty unless each vCPU is on one.
+static struct cpuset vcpu_nodes(const struct argv_build *b)
+{
+	struct cpuset nodes = { { 0 } };
+
+	for (int i = 0; i < b->placement->n_vcpus; i++) {
+		int node = vcpu_node(b, i);
+
+		if (node < 0)
+			return (struct cpuset){ { 0 } };
+		cpuset_add(&nodes, node);
+	}
+	return nodes;
+}
+
+static void check_nodes(struct argv_build *b, const struct cpuset *nodes)
+{
+	const struct memory_facts *memory = &b->facts->memory;
+	AUTO_STR struct str there = { 0 };
+
+	for (size_t i = 0; i < memory->n_nodes; i++) {
+		if (memory->nodes[i].bytes)
+			str_addf(&there, "%s%d", there.len ? "," : "", memory->nodes[i].node);
+	}
+	CPUSET_FOREACH(node, nodes) {
+		const struct memory_node *fact = memory_facts_find(memory, node);
+
+		if (!fact || !fact->bytes)
+			diag_hint(argv_host_error(b, "node-unknown", "memory", "nodes", "host node %d %s", node,
+						  fact ? "has no memory" : "is not there"),
+				  "nodes with memory: %s", str_text(&there));
+	}
+}
+
+// Where the guest's memory shall lie. Empty: wherever the kernel puts it.
+static struct cpuset choose_nodes(struct argv_build *b)
+{
+	const struct nodes_request *request = &b->profile->memory.nodes;
+
+	if (request->mode == CPUS_LIST) {
+		check_nodes(b, &request->nodes);
+		return request->nodes;
+	}
+	// On a host with one node there is nothing to bind to, and a container may forbid mbind(2).
+	if (request->mode == CPUS_NONE || b->facts->memory.n_nodes < 2)
+		return (struct cpuset){ { 0 } };
+	return b->placement->nodes;
+}
+
+// Guest nodes mirror the host's where every vCPU has its node and the memory lies on the same ones.
+static void lay_out(struct argv_build *b, struct layout *layout)
+{
+	struct cpuset nodes = choose_nodes(b), cpus = vcpu_nodes(b);
+	int count = cpuset_count(&nodes);
+
+	if (count < 2 || !cpuset_equal(&nodes, &cpus)) {
+		*MEM_PUSH(layout->shares, layout->count) =
+			(struct share){ .bytes = b->profile->vm.memory, .nodes = nodes, .node = -1 };
+		if (count && !cpuset_contains(&nodes, &cpus))
+			argv_warn(b, "memory-far", "memory", "nodes",
+				  "vCPUs are pinned to other host nodes than their memory is on");
+		return;
+	}
+	layout->mirrored = true;
+	CPUSET_FOREACH(node, &nodes) {
+		struct share *share = MEM_PUSH(layout->shares, layout->count);
+
+		share->node = node;
+		cpuset_add(&share->nodes, node);
+	}
+}
+
+// Splits evenly in whole pages; the first nodes get one more.
+static void split(struct layout *layout, uint64_t bytes, uint64_t page)
+{
+	uint64_t unit = largest(page, MIB), units = bytes / unit;
+
+	for (size_t i = 0; i < layout->count; i++)
+		layout->shares[i].bytes = (units / layout->count + (i < units % layout->count)) * unit;
+}
+
+static bool fits(const struct layout *layout, uint64_t bytes, uint64_t page)
+{
+	return bytes % page == 0 && bytes / page >= layout->count;
+}
+
+// Free huge pages that a share may use.
+static uint64_t free_pages(const struct memory_facts *memory, const struct cpuset *nodes, uint64_t page)
+{
+	uint64_t pages = 0;
+
+	for (size_t i = 0; i < memory->n_pools; i++) {
+		const struct hugepage_pool *pool = &memory->pools[i];
+
+		if (pool->size == page && (cpuset_is_empty(nodes) || cpuset_has(nodes, pool->node)))
+			pages += pool->free;
+	}
+	return pages;
+}
+
+static uint64_t all_pages(const struct memory_facts *memory, uint64_t page)
+{
+	uint64_t pages = 0;
+
+	for (size_t i = 0; i < memory->n_pools; i++)
+		pages += memory->pools[i].size == page ? memory->pools[i].total : 0;
+	return pages;
+}
+
+// The first share that the pools cannot hold, or NULL.
+static const struct share *first_lacking(const struct argv_build *b, const struct layout *layout, uint64_t page)
+{
+	for (size_t i = 0; i < layout->count; i++) {
+		const struct share *share = &layout->shares[i];
+
+		if (free_pages(&b->facts->memory, &share->nodes, page) < share->bytes / page)
+			return share;
+	}
+	return NULL;
+}
+
+static const char *page_name(uint64_t page)
+{
+	return page == GIB ? "1G" : "2M";
+}
+
+static void report_lacking(struct argv_build *b, const struct share *share, uint64_t page)
+{
+	const struct memory_facts *memory = &b->facts->memory;
+	uint64_t need = share->bytes / page, have = free_pages(memory, &share->nodes, page);
+	// The kernel spreads what it is asked for over all nodes.
+	uint64_t grow = (need - have) * (cpuset_is_empty(&share->nodes) ? 1 : memory->n_nodes);
+	AUTO_FREE char *nodes = cpuset_text(&share->nodes);
+	struct diag *diag = argv_host_error(b, "hugepages-short", "memory", "hugepages",
+					    "%" PRIu64 " free huge pages of %s are needed%s%s; %" PRIu64 " are there",
+					    need, page_name(page), *nodes ? " on host nodes " : "", nodes, have);
+
+	if (page == GIB)
+		diag_hint(diag, "boot with hugepagesz=1G hugepages=%" PRIu64 ", or hugepages = 2M",
+			  all_pages(memory, page) + grow);
+	else
+		diag_hint(diag, "sysctl vm.nr_hugepages=%" PRIu64 ", early after boot", all_pages(memory, page) + grow);
+}
+
+static void choose_explicit(struct argv_build *b, struct layout *layout, uint64_t page)
+{
+	uint64_t bytes = b->profile->vm.memory;
+	const struct share *lacking;
+
+	layout->page = page;
+	split(layout, bytes, page);
+	b->plan->memory_why = mem_printf("huge pages of %s as asked", page_name(page));
+	if (!fits(layout, bytes, page)) {
+		diag_hint(argv_error(b, "memory-pages", "vm", "memory",
+				     "memory is not a whole number of %s pages, at least one for each of %zu nodes",
+				     page_name(page), layout->count),
+			  "memory = %" PRIu64 "M",
+			  largest(bytes / page + 1, layout->count) * (page / MIB));
+		return;
+	}
+	lacking = first_lacking(b, layout, page);
+	if (lacking)
+		report_lacking(b, lacking, page);
+}
+
+// Takes huge pages only where the pools have them free already.
+static void choose_auto(struct argv_build *b, struct layout *layout)
+{
+	static const uint64_t pages[] = { GIB, 2 * MIB };
+	uint64_t bytes = b->profile->vm.memory;
+
+	for (size_t i = 0; i < ARRAY_SIZE(pages); i++) {
+		split(layout, bytes, pages[i]);
+		if (!fits(layout, bytes, pages[i]) || first_lacking(b, layout, pages[i]))
+			continue;
+		layout->page = pages[i];
+		b->plan->memory_why = mem_printf("enough huge pages of %s are free", page_name(pages[i]));
+		return;
+	}
+	split(layout, bytes, 0);
+	b->plan->memory_why = mem_dup("normal pages: too few huge pages are free in the pools");
+}
+
+static void choose_pages(struct argv_build *b, struct layout *layout)
+{
+	switch (b->profile->memory.hugepages) {
+	case HUGEPAGES_AUTO:
+		choose_auto(b, layout);
+		break;
+	case HUGEPAGES_NONE:
+		split(layout, b->profile->vm.memory, 0);
+		b->plan->memory_why = mem_dup("normal pages as asked");
+		break;
+	case HUGEPAGES_2M:
+		choose_explicit(b, layout, 2 * MIB);
+		break;
+	case HUGEPAGES_1G:
+		choose_explicit(b, layout, GIB);
+		break;
+	}
+}
+
+static void check_size(struct argv_build *b, const struct layout *layout)
+{
+	const struct memory_facts *memory = &b->facts->memory;
+	uint64_t bytes = b->profile->vm.memory;
+
+	if (memory->total && bytes > memory->total)
+		diag_hint(argv_host_error(b, "memory-total", "vm", "memory",
+					  "memory is %" PRIu64 "M; this host has %" PRIu64 "M", bytes / MIB,
+					  memory->total / MIB),
+			  "leave the host at least 1G");
+	else if (!layout->page && memory->available && bytes > memory->available)
+		diag_hint(argv_warn(b, "memory-available", "vm", "memory",
+				    "memory is %" PRIu64 "M; only %" PRIu64 "M are available now", bytes / MIB,
+				    memory->available / MIB),
+			  "close something, or the host will swap");
+}
+
+// Anonymous memory gets transparent huge pages, a memfd hardly ever: it is for hugetlb and sharing only.
+static void add_backend(struct argv_build *b, const struct layout *layout, size_t i)
+{
+	const struct share *share = &layout->shares[i];
+	bool memfd = layout->page || b->needs_shared_memory;
+	enum tri prealloc = b->profile->memory.prealloc;
+	AUTO_STR struct str out = { 0 };
+
+	str_addf(&out, "memory-backend-%s,id=ram%zu,size=%" PRIu64 "M", memfd ? "memfd" : "ram", i,
+		 share->bytes / MIB);
+	if (layout->page)
+		str_addf(&out, ",hugetlb=on,hugetlbsize=%s", page_name(layout->page));
+	// A memfd is shared unless told otherwise.
+	if (memfd)
+		str_addf(&out, ",share=%s", b->needs_shared_memory ? "on" : "off");
+	if (prealloc == TRI_YES || (prealloc == TRI_AUTO && layout->page))
+		str_add(&out, ",prealloc=on");
+	// A list property: one host-nodes= a range.
+	if (!cpuset_is_empty(&share->nodes)) {
+		AUTO_FREE char *list = cpuset_text(&share->nodes);
+		AUTO_STRV struct strv ranges = { 0 };
+
+		strv_split(&ranges, list, ",");
+		for (size_t n = 0; n < ranges.count; n++)
+			str_addf(&out, ",host-nodes=%s", ranges.items[n]);
+		str_add(&out, ",policy=bind");
+	}
+	argv_add(b, "-object", "%s", str_text(&out));
+}
+
+static void add_guest_node(struct argv_build *b, const struct layout *layout, size_t i)
+{
+	AUTO_STR struct str cpus = { 0 };
+
+	for (int vcpu = 0; vcpu < b->placement->n_vcpus; vcpu++) {
+		if (vcpu_node(b, vcpu) == layout->shares[i].node)
+			str_addf(&cpus, ",cpus=%d", vcpu);
+	}
+	argv_add(b, "-numa", "node,nodeid=%zu,memdev=ram%zu%s", i, i, str_text(&cpus));
+}
+
+// The kernel's distance between two host nodes; 0: unknown.
+static int distance(const struct memory_facts *memory, int from, int to)
+{
+	const struct memory_node *node = memory_facts_find(memory, from);
+
+	for (size_t i = 0; node && i < memory->n_nodes && i < node->n_distances; i++) {
+		if (memory->nodes[i].node == to)
+			return node->distances[i];
+	}
+	return 0;
+}
+
+// All or none: QEMU fills gaps by symmetry, which the host may not have. It takes 11-254 between nodes.
+static void add_distances(struct argv_build *b, const struct layout *layout)
+{
+	const struct memory_facts *memory = &b->facts->memory;
+
+	for (size_t i = 0; i < layout->count * layout->count; i++) {
+		int from = layout->shares[i / layout->count].node, to = layout->shares[i % layout->count].node;
+		int value = distance(memory, from, to);
+
+		if (from != to && (value <= 10 || value >= 255))
+			return;
+	}
+	for (size_t from = 0; from < layout->count; from++) {
+		for (size_t to = 0; to < layout->count; to++) {
+			if (from != to)
+				argv_add(b, "-numa", "dist,src=%zu,dst=%zu,val=%d", from, to,
+					 distance(memory, layout->shares[from].node, layout->shares[to].node));
+		}
+	}
+}
+
+// mlockall(2) counts all that QEMU maps, not only the guest's memory: 1 GiB beside it for a user, who can't go
+// beyond the hard limit; no limit where we are root.
+static void add_lock(struct argv_build *b)
+{
+	const struct facts *facts = b->facts;
+	uint64_t need = b->profile->vm.memory + GIB;
+
+	if (b->profile->memory.lock != TRI_YES)
+		return;
+	argv_add(b, "-overcommit", "mem-lock=on");
+	b->plan->memlock = facts->root ? UINT64_MAX : need;
+	if (facts->live && !facts->root && facts->memlock_hard < need)
+		diag_hint(argv_host_error(b, "memlock", "memory", "lock",
+					  "lock = yes needs a memlock limit of %" PRIu64 "M; yours is %" PRIu64 "M",
+					  need / MIB, facts->memlock_hard / MIB),
+			  "raise memlock in limits.d (hard, in KiB: %" PRIu64 "), or run as root", need / 1024);
+}
+
+static void record(struct argv_build *b, const struct layout *layout)
+{
+	struct cpuset nodes = { { 0 } };
+
+	for (size_t i = 0; i < layout->count; i++)
+		cpuset_or(&nodes, &layout->shares[i].nodes);
+	b->plan->memory_bytes = b->profile->vm.memory;
+	b->plan->hugepage = layout->page;
+	b->plan->memory_nodes = cpuset_text(&nodes);
+}
+
+void argv_memory(struct argv_build *b)
+{
+	struct layout layout = { 0 };
+
+	lay_out(b, &layout);
+	choose_pages(b, &layout);
+	check_size(b, &layout);
+	argv_add(b, "-m", "size=%" PRIu64 "M", b->profile->vm.memory / MIB);
+	for (size_t i = 0; i < layout.count; i++) {
+		add_backend(b, &layout, i);
+		if (layout.mirrored)
+			add_guest_node(b, &layout, i);
+	}
+	if (layout.mirrored)
+		add_distances(b, &layout);
+	else
+		argv_add(b, "-machine", "memory-backend=ram0");
+	add_lock(b);
+	record(b, &layout);
+	free(layout.shares);
+}
