@@ -9,6 +9,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -41,15 +42,6 @@ __attribute__((weak)) const struct cpu *cpu_facts_find(const struct cpu_facts *f
 	for (size_t i = 0; i < facts->count; i++) {
 		if (facts->cpus[i].id == id)
 			return &facts->cpus[i];
-	}
-	return NULL;
-}
-
-__attribute__((weak)) const struct memory_node *memory_facts_find(const struct memory_facts *facts, int node)
-{
-	for (size_t i = 0; i < facts->n_nodes; i++) {
-		if (facts->nodes[i].node == node)
-			return &facts->nodes[i];
 	}
 	return NULL;
 }
