@@ -103,7 +103,8 @@ static bool fat_open(struct fat *fat, const struct boot_source *source, uint64_t
 	fat->root_bytes = entries * 32;
 	fat->data = offset_of(start, meta, sector);
 	fat->root_cluster = le32(s + 44);
-	fat->bits = fat->clusters < 4085 ? 12 : fat->clusters < 65525 ? 16 : 32;
+	// As OVMF's driver tells them apart (EDK2, FatPkg/EnhancedFatDxe/Init.c), not by the count alone.
+	fat->bits = !le16(s + 22) ? 32 : fat->clusters < 4085 ? 12 : 16;
 	return true;
 }
 
