@@ -49,6 +49,14 @@ static void kill_child(pid_t pid)
 	assert_int_equal(waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT), 0);
 }
 
+// Linux before 5.3, and some checkers' stand-in for the kernel, have none.
+static bool have_pidfds(void)
+{
+	AUTO_CLOSE int fd = (int)syscall(SYS_pidfd_open, getpid(), 0);
+
+	return fd >= 0;
+}
+
 static void test_names_with_parentheses(void **state)
 {
 	static const char *const names[] = { "plain", "a) R (b c", ") 1 2 3 4 5 6", "((", "x\ny" };
@@ -75,25 +83,29 @@ static void test_a_zombie_is_gone(void **state)
 {
 	pid_t pid = start_child("zombie");
 	struct process_id id, untouched = { .pid = 1, .start = 2 };
+	int gone = have_pidfds() ? -ESRCH : -ENOSYS;
 
 	(void)state;
 	assert_int_equal(process_read_id(pid, &id), 0);
 	kill_child(pid);
 	assert_int_equal(process_read_id(pid, &untouched), -ESRCH);
 	assert_int_equal(untouched.pid, 1);
-	assert_int_equal(process_open(&id), -ESRCH);
+	assert_int_equal(process_open(&id), gone);
 	waitpid(pid, NULL, 0);
 	assert_int_equal(process_read_id(pid, &untouched), -ESRCH);
-	assert_int_equal(process_open(&id), -ESRCH);
+	assert_int_equal(process_open(&id), gone);
 }
 
 static void test_open_takes_only_that_process(void **state)
 {
-	pid_t pid = start_child("guest");
-	struct process_id id;
 	struct pollfd poller = { .events = POLLIN };
+	struct process_id id;
+	pid_t pid;
 
 	(void)state;
+	if (!have_pidfds())
+		skip();
+	pid = start_child("guest");
 	assert_int_equal(process_read_id(pid, &id), 0);
 	id.start++;
 	assert_int_equal(process_open(&id), -ESRCH);

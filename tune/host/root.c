@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/openat2.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -19,6 +20,8 @@ enum { CPULIST_SIZE = 24 << 10, NUMBER_SIZE = 64 };
 
 // While anything on the machine is renamed or mounted the kernel cannot vouch for a "..", and says so.
 enum { RACES_MAX = 64 };
+
+enum { LINKS_MAX = 40 }; // as the kernel's MAXSYMLINKS
 
 static int open_inside(int dirfd, const char *path, int flags)
 {
@@ -36,6 +39,74 @@ static int open_inside(int dirfd, const char *path, int flags)
 	return fd < 0 ? -errno : (int)fd;
 }
 
+static void cut(struct str *s, size_t len)
+{
+	if (len < s->len) {
+		s->len = len;
+		s->text[len] = '\0';
+	}
+}
+
+// What is left to walk after a link: its target's names, then the ones from `next` on.
+static void follow(struct strv *names, size_t next, const char *target)
+{
+	struct strv more = { 0 };
+
+	strv_split(&more, target, "/");
+	for (size_t i = next; i < names->count; i++)
+		strv_add(&more, names->items[i]);
+	strv_finish(names);
+	*names = more;
+}
+
+// Finds the path that has no link in it. With `keep_last` the last name may be one.
+static int resolve(int dirfd, const char *path, bool keep_last, struct str *done)
+{
+	AUTO_STRV struct strv names = { 0 };
+	int links = 0;
+
+	strv_split(&names, path, "/");
+	for (size_t i = 0; i < names.count; i++) {
+		const char *slash = done->len ? strrchr(done->text, '/') : NULL;
+		size_t parent = done->len;
+		char target[PATH_MAX];
+		ssize_t n;
+
+		if (str_eq(names.items[i], "."))
+			continue;
+		if (str_eq(names.items[i], "..")) {
+			cut(done, slash ? (size_t)(slash - done->text) : 0);
+			continue;
+		}
+		str_addf(done, "%s%s", parent ? "/" : "", names.items[i]);
+		if (keep_last && i + 1 == names.count)
+			break;
+		n = readlinkat(dirfd, done->text, target, sizeof(target) - 1);
+		if (n < 0 && errno == EINVAL)
+			continue;
+		if (n < 0 || ++links > LINKS_MAX)
+			return n < 0 ? -errno : -ELOOP;
+		target[n] = '\0';
+		cut(done, *target == '/' ? 0 : parent);
+		follow(&names, i + 1, target);
+		i = (size_t)-1;
+	}
+	return 0;
+}
+
+// Stands in for openat2: a captured tree lies still, so nothing moves between looking and opening.
+static int walk_inside(int dirfd, const char *path, int flags)
+{
+	AUTO_STR struct str done = { 0 };
+	int r = resolve(dirfd, path, flags & O_NOFOLLOW, &done);
+	int fd;
+
+	if (r < 0)
+		return r;
+	fd = openat(dirfd, done.len ? done.text : ".", flags | O_NOFOLLOW);
+	return fd < 0 ? -errno : fd;
+}
+
 static int open_path(struct root *root, const char *path, int flags)
 {
 	int fd;
@@ -44,46 +115,33 @@ static int open_path(struct root *root, const char *path, int flags)
 	flags |= O_CLOEXEC;
 	if (!root->plain)
 		return open_inside(root->fd, path, flags);
+	if (!root->live)
+		return walk_inside(root->fd, path, flags);
 	path += strspn(path, "/");
 	fd = openat(root->fd, path, flags);
 	return fd < 0 ? -errno : fd;
 }
 
 // Container runtimes answer EPERM for calls that their filter does not know.
-static int probe(struct root *root, struct err *err)
+static bool lacks_openat2(int dirfd)
 {
-	AUTO_CLOSE int fd = open_inside(root->fd, ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	AUTO_CLOSE int fd = open_inside(dirfd, ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
 
-	if (fd >= 0)
-		return 0;
-	if (fd != -ENOSYS && fd != -EPERM)
-		return err_sys(err, fd, "opening %s", root->path ? root->path : "/");
-	if (!root->live)
-		return err_set(err, -ENOSYS, "reading %s as a machine needs openat2(2), which this "
-			       "kernel or container does not offer: use Linux 5.6 or newer",
-			       root->path);
-	root->plain = true;
-	return 0;
+	return fd == -ENOSYS || fd == -EPERM;
 }
 
 int root_open(struct root *root, const char *dir, struct err *err)
 {
-	int r;
+	AUTO_CLOSE int fd = open(dir ? dir : "/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 
-	*root = (struct root){
-		.fd = open(dir ? dir : "/", O_PATH | O_DIRECTORY | O_CLOEXEC),
-		.live = !dir,
-		.path = mem_dup(dir),
-	};
-	if (root->fd < 0) {
-		r = err_sys(err, -errno, "opening %s", dir ? dir : "/");
-		root_finish(root);
-		return r;
-	}
-	r = probe(root, err);
-	if (r < 0)
-		root_finish(root);
-	return r;
+	*root = (struct root)ROOT_CLOSED;
+	if (fd < 0)
+		return err_sys(err, -errno, "opening %s", dir ? dir : "/");
+	root->plain = lacks_openat2(fd);
+	root->live = !dir;
+	root->path = mem_dup(dir);
+	root->fd = take_fd(&fd);
+	return 0;
 }
 
 void root_finish(struct root *root)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Owns the one door through which the host is read: the live machine, or a captured tree. Paths are
 // relative ("sys/devices/…"); every link is resolved inside the root (openat2(2), RESOLVE_IN_ROOT, Linux
-// 5.6), so a captured tree cannot reach the live one. Refuses to write.
+// 5.6; without it link by link), so a captured tree cannot reach the live one. Refuses to write.
 #pragma once
 
 #include <stdbool.h>
@@ -16,15 +16,14 @@ struct strv;
 struct root {
 	int fd;
 	bool live;
-	bool plain;	     // live, on a kernel or in a container without openat2
+	bool plain;	     // without openat2: an older kernel, a container's filter, valgrind
 	char *path;	     // as given, NULL for the live machine
 	unsigned long reads; // files, links and directories opened or tried so far, for tests and benchmarks
 };
 
 #define ROOT_CLOSED { .fd = -1 }
 
-// dir NULL: the live machine. Returns 0 or -errno with a message; -ENOSYS where a captured tree could
-// not be kept from reaching the live machine.
+// dir NULL: the live machine. Returns 0 or -errno with a message.
 int root_open(struct root *root, const char *dir, struct err *err);
 void root_finish(struct root *root);
 
