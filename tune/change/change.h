@@ -7,6 +7,7 @@
 #include <stddef.h>
 
 struct err;
+struct process_id;
 struct str;
 
 // `was` and `got` are NULL for "nothing there" (a file that did not exist, a process not started).
@@ -18,6 +19,13 @@ struct change {
 	char *got;	  // what the host answered when read back
 	char *why;	  // one sentence for people
 };
+
+// What `want` says, and what the host answers:
+//   set      the value of an attribute, without the final newline     the same, in the kernel's words
+//   file     "size=32M mode=0660 uid=1000 gid=36": a new file of      the same, after "id=DEV:INODE:BIRTH"
+//            zeros; mode is needed, the others are optional
+//   process  anything that tells people what runs                     "PID STARTTIME"
+//   hold     a signed 32-bit number that a device keeps while open    the same
 
 void change_finish(struct change *change);
 void change_copy(struct change *to, const struct change *from);
@@ -32,47 +40,68 @@ struct change *change_add(struct change_list *list, const char *kind, const char
 	__attribute__((format(printf, 6, 7)));
 void change_list_finish(struct change_list *list);
 
+struct change_held;
+
 // The host as changes see it: `root` is the directory that /sys, /proc, /dev and /run are taken from
-// (tests give a made-up tree; the program always "/"). What must stay open (hold) or is started
-// (process) lives in here until change_host_finish.
+// (tests give a made-up tree; the program always "/"). What must stay open (hold) or waits to be let
+// go (process) lives in here until change_host_finish.
 struct change_host {
 	int root; // directory fd
 	struct change_held *held;
 	size_t n_held;
-	// Called before every host write with its number, from 1; non-zero makes that write fail with it.
-	// Tests inject failures and deaths here; NULL in the program.
+	// Called before every write to the host or to a journal with its number, from 1; a negative errno
+	// makes that write fail with it. Tests inject failures and deaths here; NULL in the program.
 	int (*before_write)(void *context, unsigned long number);
-	// Called after every host write; tests die here.
+	// Called after every such write; tests die here.
 	void (*after_write)(void *context, unsigned long number);
+	// Makes the helper `name` ready: forks a child that must first wait on a stream socket, exec once
+	// it has read one byte, and exit at EOF; `go` is our end, close-on-exec and in no other process.
+	// So a helper that was not recorded dies with us. Returns 0 or -errno with a message; the keeper
+	// supplies it.
+	int (*start)(void *context, const char *name, struct process_id *id, int *go, struct err *err);
 	void *context;
 	unsigned long writes;
-	// What a `process` change starts: finds the argv and environment for a name. The keeper supplies it.
-	int (*start)(void *context, const char *name, int *pidfd, char **identity, struct err *err);
 };
 
+#define CHANGE_HOST_CLOSED { .root = -1 }
+
 int change_host_open(struct change_host *host, const char *root, struct err *err);
-void change_host_finish(struct change_host *host); // closes what is held; ends no process
+// Closes what is held. Ends no process but one that was made ready and never let go.
+void change_host_finish(struct change_host *host);
 
 // A kind. Each row has its own notion of equality: the kernel answers in its own words.
 struct change_kind {
 	const char *name;
-	const char *help; // one line for the manual
-	// Today's value on the heap, or NULL for nothing there. Returns 0 or -errno.
-	int (*read)(struct change_host *host, const char *path, char **value, struct err *err);
-	// Makes it so; `value` NULL: takes it away. `got` is what read then answers.
-	int (*write)(struct change_host *host, const char *path, const char *value, struct err *err);
-	bool (*equal)(const char *a, const char *b); // both non-NULL
+	const char *help;	   // one line for the manual
+	const char *const *places; // path prefixes it may touch, NULL-terminated; NULL: names, not paths
+	// Today's value on the heap, or NULL for nothing there. Returns 0 or -errno with a message.
+	int (*read)(struct change_host *host, const struct change *change, char **value,
+		    struct err *err);
+	// Makes it so; `value` NULL takes it away. A plain attribute is written directly and may block as
+	// long as its driver likes: what is known to block (unbind, probe) must not be a `set`.
+	int (*write)(struct change_host *host, const struct change *change, const char *value,
+		     struct err *err);
+	// Once `got` is on disk: lets go what had to wait for that. NULL: nothing waits.
+	int (*commit)(struct change_host *host, const struct change *change, struct err *err);
+	bool (*equal)(const char *a, const char *b);	    // two answers of the host mean the same
+	bool (*answers)(const char *got, const char *want); // this answer is what was asked for
+	// The command by which a person puts `was` back.
+	void (*remedy)(const struct change *change, struct str *out);
+	bool creates;	  // nothing may be there before, unless it already is as wanted
+	bool shared;	  // one value for all guests: theirs pile up on ours (see journal.h)
 	bool survives_us; // the effect outlives this process (false for hold)
 };
 
 const struct change_kind *change_kind_find(const char *name); // NULL: no such kind
-const struct change_kind *change_kinds(size_t *count);
+const struct change_kind *const *change_kinds(size_t *count);
 
-bool change_equal(const struct change_kind *kind, const char *a, const char *b); // NULL-safe
+// As the row's equal and answers, NULL-safe: nothing there equals nothing there only.
+bool change_equal(const struct change_kind *kind, const char *a, const char *b);
+bool change_answers(const struct change_kind *kind, const char *got, const char *want);
 
-// Paths a kind may touch: /sys, /proc/sys, /proc/irq for set; /run, /dev/shm for file; /dev for hold.
-// "..", "//" and relative parts are refused. Returns 0 or -EPERM with a message.
+// Refuses what is outside of the kind's places, "..", "//", a final "/", control bytes, and for a
+// process what is no name. Returns 0 or -EPERM with a message.
 int change_check_path(const struct change_kind *kind, const char *path, struct err *err);
 
-// "set /sys/… performance -> powersave (why)", one line, for people
+// "set /sys/… performance -> powersave (why)", one line without its newline, for people
 void change_print(const struct change *change, struct str *out);

@@ -4,37 +4,53 @@
 //
 // The file is lines of tab-separated fields, escaped by str_add_escaped ("-" alone is NULL, a text that
 // is "-" is written "\x2d"):
-//   do    N KIND PATH WAS WANT WHY     record, synced before the host is written
-//   got   N VALUE                      what the host answered; without it the write may not have happened
-//   was   N VALUE                      handed over by a guest that ended: this is now what to put back
-//   done  N HOW                        settled: undone, already, foreign, handed NAME
-// A last line without a newline was never completed and is ignored. All appends happen under the
-// host-wide lock.
+//   do    N TURN KIND PATH WAS WANT WHY   record, synced before the host is written
+//   got   N VALUE                         what the host answered; without it the write may not have happened
+//   was   N VALUE                         handed over by a guest that ended: this is now what to put back
+//   undo  N                               `was` is about to be put back
+//   done  N HOW                           settled: undone, already, foreign, handed NAME
+// TURN is CLOCK_BOOTTIME in ns: it orders the changes of all guests, since each is made under the
+// host-wide lock. A last line without a newline was never completed and is ignored.
+//
+// Guests that change the same thing pile up on it: each one's `was` is what the one below had set. The
+// topmost puts its `was` back; one below it passes its own `was` up to the next above, and writes nothing.
 #pragma once
 
+#include "base/str.h"
 #include "tune/change/change.h"
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
 
 struct err;
 
 struct journal_record {
 	unsigned number;
-	struct change change;
+	uint64_t turn;
+	struct change change; // `was` is what to put back; `kind` is "unknown" for one of a newer version
+	char *kind;	      // as recorded
+	char *found;	      // what was there when we came
 	bool has_got;
-	char *done; // NULL while it stands
+	bool undoing;	// an undo began, and may have put `undone_to` back
+	char *undone_to;
+	char *done;	// NULL while it stands
 };
 
 struct journal {
-	int fd; // O_APPEND, or -1 when only read
+	int fd;	    // O_APPEND, or -1
+	off_t size; // read so far, in whole lines
+	size_t lines;
 	struct journal_record *records;
 	size_t count;
+	struct strv damaged; // lines that could not be understood, as messages
 };
 
 #define JOURNAL_CLOSED { .fd = -1 }
 
-// Opens or creates dirfd/"journal" and reads what it holds. Returns 0 or -errno with a message.
+// Opens or creates dirfd/"journal" and reads what it holds. A file or directory that another user could
+// write is refused. Returns 0 or -errno with a message.
 int journal_open(struct journal *journal, int dirfd, struct err *err);
 // Reads only; -ENOENT where there is none.
 int journal_read(struct journal *journal, int dirfd, struct err *err);
@@ -42,28 +58,27 @@ void journal_finish(struct journal *journal);
 
 size_t journal_standing(const struct journal *journal); // records not settled
 
-// A live guest's run directory besides ours, for hand-over. `dirfd` is its directory.
-struct journal_neighbour {
-	const char *name;
-	int dirfd;
-};
-
-// What the shell lends: the lock file of the host, and who else lives. All calls below take the lock.
+// What the shell lends. `runs` is the directory that holds every guest's run directory, ours too: each
+// NAME/journal in it, of a living guest or a dead one that was not reverted yet, takes part in handing
+// over. It is listed under the lock, since a guest may start at any time. `lock` must be open in no
+// process that outlives us: it is a flock(2), which children share.
 struct journal_world {
 	struct change_host *host;
 	int lock; // fd of the host-wide lock file
-	struct journal_neighbour *others;
-	size_t n_others;
+	int runs; // dirfd
 };
 
-// Records, writes, reads back, appends got. A change whose read-back differs (by its kind's equality)
-// is undone at once and fails with -EIO and both values in the message. Returns 0 or -errno.
+// All calls below wait up to 30 s for the lock, and fail with -ETIMEDOUT.
+
+// Records, writes, reads back, appends got. A change whose read-back is not what was asked for is undone
+// at once and fails with -EIO and both values in the message. Returns 0 or -errno; what a failed change
+// may have left is undone by journal_undo like all others.
 int journal_apply(struct journal *journal, struct journal_world *world, const struct change *change,
 		  struct err *err);
 
 // One outcome of undo that a person should read.
 struct journal_left {
-	struct change change;
+	struct change change; // path NULL: about the journal as a whole
 	char *text; // what happened and what to do
 	bool failed; // could not be put back (exit 4); false: somebody else's value was left alone
 };
@@ -75,11 +90,12 @@ struct journal_report {
 void journal_report_finish(struct journal_report *report);
 bool journal_report_failed(const struct journal_report *report);
 
-// Undoes every standing record, newest first: still ours → `was` is written; already `was` → nothing;
-// wanted by a living neighbour → our `was` passes to it; else somebody else changed it → said and left.
-// Without `got` (we died between record and read-back) a value equal to want counts as ours.
-// Idempotent. Returns 0, or -EIO where an item failed (see report).
+// Undoes every standing record, newest first: another guest changed it after us → our `was` passes to
+// that one; still ours → `was` is written; already `was` → nothing; else somebody else changed it → said
+// and left. Without `got` (we died between record and read-back) a value that is as we wanted it counts as
+// ours. Idempotent. Returns 0, or -EIO where an item failed (see report): those records still stand, and
+// the run directory must stay.
 int journal_undo(struct journal *journal, struct journal_world *world, struct journal_report *report);
 
-// For an adopter: takes again what died with the last holder (hold). Returns 0 or -errno.
+// For an adopter: takes again what died with the last holder (hold). Returns 0 or the first error.
 int journal_retake(struct journal *journal, struct journal_world *world, struct err *err);

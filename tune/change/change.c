@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: MIT
+#include "tune/change/change.h"
+
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "tune/change/kind.h"
+
+#include <ctype.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <stdarg.h>
+#include <string.h>
+#include <sys/syscall.h>
+
+static const struct change_kind *const kinds[] = {
+	&change_kind_set,
+	&change_kind_file,
+	&change_kind_process,
+	&change_kind_hold,
+};
+
+const struct change_kind *const *change_kinds(size_t *count)
+{
+	*count = ARRAY_SIZE(kinds);
+	return kinds;
+}
+
+const struct change_kind *change_kind_find(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+		if (strcmp(kinds[i]->name, name) == 0)
+			return kinds[i];
+	}
+	return NULL;
+}
+
+void change_finish(struct change *change)
+{
+	free(change->path);
+	free(change->was);
+	free(change->want);
+	free(change->got);
+	free(change->why);
+	*change = (struct change){ 0 };
+}
+
+void change_copy(struct change *to, const struct change *from)
+{
+	*to = (struct change){
+		.kind = from->kind,
+		.path = mem_dup(from->path),
+		.was = mem_dup(from->was),
+		.want = mem_dup(from->want),
+		.got = mem_dup(from->got),
+		.why = mem_dup(from->why),
+	};
+}
+
+struct change *change_add(struct change_list *list, const char *kind, const char *path,
+			  const char *was, const char *want, const char *why_fmt, ...)
+{
+	struct change *change = MEM_PUSH(list->items, list->count);
+	struct str why = { 0 };
+	va_list ap;
+
+	va_start(ap, why_fmt);
+	str_addv(&why, why_fmt, ap);
+	va_end(ap);
+	*change = (struct change){
+		.kind = kind,
+		.path = mem_dup(path),
+		.was = mem_dup(was),
+		.want = mem_dup(want),
+		.why = str_take(&why),
+	};
+	return change;
+}
+
+void change_list_finish(struct change_list *list)
+{
+	for (size_t i = 0; i < list->count; i++)
+		change_finish(&list->items[i]);
+	free(list->items);
+	*list = (struct change_list){ 0 };
+}
+
+int change_host_open(struct change_host *host, const char *root, struct err *err)
+{
+	int fd = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	*host = (struct change_host)CHANGE_HOST_CLOSED;
+	if (fd < 0)
+		return err_sys(err, -errno, "%s", root);
+	host->root = fd;
+	return 0;
+}
+
+void change_host_finish(struct change_host *host)
+{
+	while (host->n_held)
+		change_held_drop(host, &host->held[host->n_held - 1]);
+	free(host->held);
+	if (host->root >= 0)
+		close(host->root);
+	*host = (struct change_host)CHANGE_HOST_CLOSED;
+}
+
+int change_host_before_write(struct change_host *host)
+{
+	host->writes++;
+	return host->before_write ? host->before_write(host->context, host->writes) : 0;
+}
+
+void change_host_after_write(struct change_host *host)
+{
+	if (host->after_write)
+		host->after_write(host->context, host->writes);
+}
+
+int change_open(struct change_host *host, const char *path, int flags, uint64_t resolve)
+{
+	struct open_how how = {
+		.flags = (uint64_t)(flags | O_CLOEXEC),
+		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | resolve,
+	};
+	long fd = syscall(SYS_openat2, host->root, path, &how, sizeof(how));
+
+	return fd < 0 ? -errno : (int)fd;
+}
+
+struct change_held *change_held_find(struct change_host *host, const struct change_kind *kind,
+				     const char *path)
+{
+	for (size_t i = 0; i < host->n_held; i++) {
+		if (host->held[i].kind == kind && strcmp(host->held[i].path, path) == 0)
+			return &host->held[i];
+	}
+	return NULL;
+}
+
+void change_held_add(struct change_host *host, const struct change_kind *kind, const char *path,
+		     char *value, int fd)
+{
+	struct change_held *held = MEM_PUSH(host->held, host->n_held);
+
+	*held = (struct change_held){
+		.kind = kind, .path = mem_dup(path), .value = value, .fd = fd
+	};
+}
+
+void change_held_drop(struct change_host *host, struct change_held *held)
+{
+	close(held->fd);
+	free(held->path);
+	free(held->value);
+	*held = host->held[--host->n_held];
+}
+
+void change_quote(const char *text, struct str *out)
+{
+	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+				    "0123456789_./:,=@%+-";
+
+	if (*text && !text[strspn(text, plain)]) {
+		str_add(out, text);
+		return;
+	}
+	str_addc(out, '\'');
+	for (; *text; text++) {
+		if (*text == '\'')
+			str_add(out, "'\\''");
+		else
+			str_addc(out, *text);
+	}
+	str_addc(out, '\'');
+}
+
+bool change_equal(const struct change_kind *kind, const char *a, const char *b)
+{
+	return a && b ? kind->equal(a, b) : a == b;
+}
+
+bool change_answers(const struct change_kind *kind, const char *got, const char *want)
+{
+	return got && want ? kind->answers(got, want) : got == want;
+}
+
+// "/a/b": no empty, "." or ".." part, nothing that would break a line or a terminal.
+static bool is_clean(const char *path)
+{
+	for (const char *p = path; *p; p++) {
+		if (iscntrl((unsigned char)*p))
+			return false;
+	}
+	while (*path == '/') {
+		size_t n = strcspn(++path, "/");
+
+		if (n == 0 || (n == 1 && path[0] == '.') || (n == 2 && strncmp(path, "..", 2) == 0))
+			return false;
+		path += n;
+	}
+	return *path == '\0';
+}
+
+int change_check_path(const struct change_kind *kind, const char *path, struct err *err)
+{
+	if (!kind->places)
+		return str_is_name(path) ? 0 : err_set(err, -EPERM, "%s: not a name", path);
+	if (!is_clean(path))
+		return err_set(err, -EPERM, "%s: not a plain absolute path", path);
+	for (const char *const *place = kind->places; *place; place++) {
+		if (str_starts(path, *place))
+			return 0;
+	}
+	return err_set(err, -EPERM, "%s: not a place where a change of kind \"%s\" may write", path,
+		       kind->name);
+}
+
+static void print_value(const char *value, struct str *out)
+{
+	if (!value)
+		str_add(out, "nothing");
+	else if (!*value)
+		str_add(out, "\"\"");
+	else
+		str_add_escaped(out, value);
+}
+
+void change_print(const struct change *change, struct str *out)
+{
+	str_addf(out, "%s ", change->kind);
+	str_add_escaped(out, change->path);
+	str_addc(out, ' ');
+	print_value(change->was, out);
+	str_add(out, " -> ");
+	print_value(change->want, out);
+	if (change->why && *change->why) {
+		str_add(out, " (");
+		str_add_escaped(out, change->why);
+		str_addc(out, ')');
+	}
+}

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: MIT
+// Owns the journal's text: reading it piece by piece and appending to it. Refuses to touch the host.
+#pragma once
+
+#include "tune/change/journal.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct err;
+
+// Takes in the whole lines of text and returns how many bytes they are. Any bytes are allowed.
+size_t journal_parse(struct journal *journal, const char *text, size_t len);
+
+// Opens dirfd/"journal" and reads it. -ENOENT where there is none and `create` is false.
+int journal_file_open(struct journal *journal, int dirfd, bool create, bool write, struct err *err);
+
+// Reads what was appended since. With `trim`, which needs the lock, cuts off a line that was never
+// completed. Pointers to records are void after it.
+int journal_file_catch_up(struct journal *journal, bool trim, struct err *err);
+
+// Each appends one line, synced, and takes it into `journal` too; on failure neither has it. `host` is for
+// its hooks. Needs the lock.
+int journal_add_do(struct journal *journal, struct change_host *host, const struct change *change,
+		   uint64_t turn, struct err *err); // becomes the last record
+int journal_add_got(struct journal *journal, struct change_host *host, unsigned number,
+		    const char *value, struct err *err);
+int journal_add_was(struct journal *journal, struct change_host *host, unsigned number,
+		    const char *value, struct err *err);
+int journal_add_undo(struct journal *journal, struct change_host *host, unsigned number,
+		     struct err *err);
+int journal_add_done(struct journal *journal, struct change_host *host, unsigned number,
+		     const char *how, struct err *err);
