@@ -5,6 +5,7 @@
 #include "base/cleanup.h"
 #include "base/diag.h"
 #include "base/mem.h"
+#include "launcher/profile/keys.h"
 #include "launcher/profile/profile.h"
 
 #include <string.h>
@@ -55,19 +56,23 @@ static void check_topology(const struct check *check)
 	const struct profile *p = check->profile;
 	long sockets = p->cpu.sockets, cores = p->cpu.cores, threads = p->cpu.threads;
 	long product = (sockets ? sockets : 1) * (cores ? cores : 1) * (threads ? threads : 1);
+	long vcpus = p->cpu.vcpus ? p->cpu.vcpus : (long)p->cpu.pin.count;
 	bool whole = sockets && cores && threads;
 	struct diag *diag;
 
-	if (product > 1024) {
-		report(check, DIAG_ERROR, "cpu", NULL, "sockets", "sockets × cores × threads is more than 1024 vCPUs");
+	if (product > PROFILE_VCPUS_MAX) {
+		diag_hint(diag_add(check->diags, DIAG_ERROR, "contradiction", place_of(check, "cpu", NULL, "cores"),
+				   "sockets × cores × threads is %ld", product),
+			  "a guest has at most %d vCPUs", PROFILE_VCPUS_MAX);
 		return;
 	}
-	if (!p->cpu.vcpus || (whole ? p->cpu.vcpus == product : p->cpu.vcpus % product == 0))
+	if (!vcpus || (whole ? vcpus == product : vcpus % product == 0))
 		return;
-	diag = diag_add(check->diags, DIAG_ERROR, "contradiction", place_of(check, "cpu", NULL, "vcpus"),
-			"vcpus = %d, but sockets × cores × threads %s %ld", p->cpu.vcpus,
+	diag = diag_add(check->diags, DIAG_ERROR, "contradiction",
+			place_of(check, "cpu", NULL, p->cpu.vcpus ? "vcpus" : "pin"),
+			"%ld vCPUs, but sockets × cores × threads %s %ld", vcpus,
 			whole ? "is" : "comes in steps of", product);
-	diag_hint(diag, "write vcpus = %ld, or leave vcpus or the topology out", product);
+	diag_hint(diag, "write vcpus = %ld, or leave sockets, cores and threads out", product);
 }
 
 static void check_pins(const struct check *check)
@@ -133,11 +138,6 @@ static void check_disk(const struct check *check, const struct profile_disk *dis
 		diag_hint(diag_add(check->diags, DIAG_ERROR, "missing-key", place_of(check, "disk", disk->title, ""),
 				   "disk \"%s\" has no file", disk->title),
 			  "write file = PATH, an image or a block device");
-	if (disk->aio == AIO_NATIVE && disk->cache != CACHE_AUTO && disk->cache != CACHE_NONE &&
-	    disk->cache != CACHE_DIRECTSYNC)
-		diag_hint(report(check, DIAG_ERROR, "disk", disk->title, "aio",
-				 "aio = native needs a cache that bypasses the host's"),
-			  "write cache = none or directsync, or aio = io_uring or threads");
 	check_serial(check, disk);
 }
 
@@ -201,8 +201,7 @@ static const struct {
 } net_keys[] = {
 	{ "bridge", 1u << NET_BRIDGE, "write type = bridge" },
 	{ "ifname", 1u << NET_BRIDGE | 1u << NET_TAP, "write type = bridge or type = tap" },
-	{ "queues", 1u << NET_BRIDGE | 1u << NET_TAP, "write type = bridge or type = tap" },
-	{ "forward", 1u << NET_USER, "write type = user; on a bridge or a tap the guest has an address of its own" },
+	{ "forward", 1u << NET_USER | 1u << NET_PASST, "write type = user; on a bridge or a tap the guest has an address of its own" },
 };
 
 static void check_net(const struct check *check, const struct profile_net *net)

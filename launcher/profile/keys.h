@@ -10,6 +10,8 @@ struct diags;
 struct profile;
 struct profile_key;
 
+enum { PROFILE_VCPUS_MAX = 1024 }; // more than any machine type takes; which one how many is the planner's
+
 struct profile_value {
 	const char *text;	 // stripped, valid UTF-8; "" clears
 	const char *base_dir;	 // absolute; relative paths are taken from here

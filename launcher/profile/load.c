@@ -18,33 +18,26 @@ static bool is_trusted(uid_t owner)
 	return owner == 0 || owner == geteuid();
 }
 
-static int refuse(const char *path, const char *why, struct err *err)
+static int refuse(const char *path, const char *why, const char *remedy, struct err *err)
 {
-	err_set(err, -EPERM, "%s: refused, since this program runs as root and %s", path, why);
-	return err_hint(err, "keep it where root alone writes: install -m 644 -D FILE /etc/vfiorun/NAME.conf");
+	err_set(err, -EPERM, "%s: refused, since root would obey it and %s", path, why);
+	return err_hint(err, "%s, or put the profile where root alone writes: install -m 644 -D FILE /etc/vfiorun/NAME.conf",
+			remedy);
 }
 
-// Who may write to a directory may replace what is in it, sticky ones excepted.
-static int check_parents(const char *path, struct err *err)
+// Who may write to a directory may replace what is in it; a sticky one protects what others own.
+static int check_parent(const char *path, struct err *err)
 {
 	AUTO_FREE char *dir = path_parent(path);
 	struct stat st;
 
-	for (;;) {
-		AUTO_FREE char *next = path_parent(dir);
-		bool top = str_eq(next, dir);
-
-		if (stat(dir, &st) < 0)
-			return err_sys(err, -errno, "%s", dir);
-		if (!is_trusted(st.st_uid))
-			return refuse(dir, "another user owns this directory", err);
-		if (st.st_mode & 022 && !(st.st_mode & S_ISVTX))
-			return refuse(dir, "others can write to this directory", err);
-		if (top)
-			return 0;
-		free(dir);
-		dir = take(next);
-	}
+	if (stat(dir, &st) < 0)
+		return err_sys(err, -errno, "%s", dir);
+	if (!is_trusted(st.st_uid))
+		return refuse(path, "another user owns its directory", "move it", err);
+	if (st.st_mode & 022 && !(st.st_mode & S_ISVTX))
+		return refuse(path, "others can write to its directory", "chmod go-w the directory", err);
+	return 0;
 }
 
 static int check_file(int fd, const char *path, struct err *err)
@@ -54,14 +47,14 @@ static int check_file(int fd, const char *path, struct err *err)
 	if (fstat(fd, &st) < 0)
 		return err_sys(err, -errno, "%s", path);
 	if (!is_trusted(st.st_uid))
-		return refuse(path, "another user owns this file", err);
+		return refuse(path, "another user owns it", "chown root the file", err);
 	if (st.st_mode & 022)
-		return refuse(path, "others can write to this file", err);
+		return refuse(path, "others can write to it", "chmod go-w the file", err);
 	return 0;
 }
 
-// The directories first: once they are known to be safe, nobody can swap the file before it is opened.
-static int open_unforgeable(const char *path, struct err *err)
+// The directory first: once it is known to be safe, nobody can swap the file before it is opened.
+static int open_trusted(const char *path, struct err *err)
 {
 	AUTO_FREE char *real = realpath(path, NULL);
 	AUTO_CLOSE int fd = -1;
@@ -69,7 +62,7 @@ static int open_unforgeable(const char *path, struct err *err)
 
 	if (!real)
 		return err_sys(err, -errno, "%s", path);
-	r = check_parents(real, err);
+	r = check_parent(real, err);
 	if (r < 0)
 		return r;
 	fd = open(real, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NOFOLLOW);
@@ -87,7 +80,7 @@ static int load_text(void *context, const char *path, struct str *text, struct e
 
 	if (!options->refuse_foreign)
 		return io_read_file(AT_FDCWD, path, text, PROFILE_FILE_MAX, err);
-	fd = open_unforgeable(path, err);
+	fd = open_trusted(path, err);
 	if (fd < 0)
 		return fd;
 	r = io_read_all(fd, text, PROFILE_FILE_MAX);

@@ -52,7 +52,7 @@ enum hyperv_mode { HYPERV_AUTO, HYPERV_ON, HYPERV_OFF, HYPERV_LIST };
 
 struct hyperv_request {
 	enum hyperv_mode mode;
-	struct strv features; // QEMU's names with "-", no "hv-" before
+	struct strv features; // QEMU's names without "hv-"; "spinlocks=0x1fff" with its value
 };
 
 struct nodes_request {

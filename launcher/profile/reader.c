@@ -120,11 +120,10 @@ static void assign(struct profile_reader *reader, const struct cursor *at, const
 			    at->section->name, key);
 		return;
 	}
-	if (!row->parse) {
+	if (row->parse)
+		row->parse(row, &value, (char *)base_of(reader, at) + row->offset);
+	else
 		include(reader, at, &value);
-		return;
-	}
-	row->parse(row, &value, (char *)base_of(reader, at) + row->offset);
 	suggest_plain_value(&value, before);
 	if (*text)
 		profile_set_origin(reader->profile, at->section->name, at->title, key, at->file, at->line);
@@ -309,7 +308,7 @@ static void read_set(struct profile_reader *reader, struct cursor *at, const cha
 	}
 	copy = mem_dup(value);
 	if (enter(reader, at, section.text, titled ? title.text : NULL))
-		assign(reader, at, key.text, str_strip(copy));
+		assign(reader, at, str_strip(key.text), str_strip(copy));
 }
 
 void reader_read_set(struct profile_reader *reader, const char *set, int index, const char *dir)

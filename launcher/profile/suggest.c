@@ -92,6 +92,9 @@ void suggest_plain_value(const struct profile_value *value, size_t before)
 	struct diag *last = diags->count > before ? &diags->items[diags->count - 1] : NULL;
 	size_t n = strlen(value->text);
 
+	// What an include brought is not about this line.
+	if (last && (last->line != value->line || !str_eq(last->file, value->file)))
+		return;
 	if (last && value_is_quoted(value->text))
 		diag_hint(last, "write it without quotes: %s = %.*s", value->key, (int)n - 2, value->text + 1);
 	else if (last && has_comment(value->text, "#;"))
