@@ -55,7 +55,7 @@ static bool is_alive(const struct qmp_client *client)
 	return !client->freed && client->state != OVER;
 }
 
-// --- the queue ---
+// --- the queue
 
 static struct json_object *make_message(const char *command, struct json_object *arguments, uint64_t id)
 {
@@ -149,7 +149,7 @@ static void send_waiting(struct qmp_client *client)
 	}
 }
 
-// --- the end ---
+// --- the end
 
 static void tell_disconnect(struct qmp_client *client)
 {
@@ -187,7 +187,7 @@ static void refuse(struct qmp_client *client, const char *what, const char *deta
 	finish(client, &why);
 }
 
-// --- messages ---
+// --- messages
 
 // Takes the command that message answers out of the queue. NULL: an id that is not ours, not yet sent, or
 // already answered. The caller frees.
@@ -323,7 +323,7 @@ static void on_negotiated(void *context, enum qmp_outcome outcome, struct json_o
 		client->handlers.ready(client->handlers.context);
 }
 
-// --- one turn ---
+// --- one turn
 
 // A peer that goes away with bytes of ours unread, QEMU after `quit`, gives ECONNRESET instead of an end.
 static void on_input_end(struct qmp_client *client, int r)
@@ -431,7 +431,7 @@ void qmp_client_process(struct qmp_client *client)
 		release(client);
 }
 
-// --- from outside ---
+// --- from outside
 
 struct qmp_client *qmp_client_new(int fd, int greeting_ms, const struct qmp_handlers *handlers)
 {
@@ -464,7 +464,7 @@ int qmp_client_fd(const struct qmp_client *client)
 
 bool qmp_client_wants_write(const struct qmp_client *client)
 {
-	return line_writer_pending(&client->writer);
+	return client->state != OVER && line_writer_pending(&client->writer);
 }
 
 bool qmp_client_is_ready(const struct qmp_client *client)

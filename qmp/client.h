@@ -53,7 +53,9 @@ enum {
 // (see qmp_greeting_ms).
 struct qmp_client *qmp_client_new(int fd, int greeting_ms, const struct qmp_handlers *handlers);
 void qmp_client_free(struct qmp_client *client); // closes; pending commands are dropped without a call
-int qmp_client_fd(const struct qmp_client *client); // -1 once the conversation is over
+
+// -1 once the conversation is over: it is closed before anybody is told.
+int qmp_client_fd(const struct qmp_client *client);
 bool qmp_client_wants_write(const struct qmp_client *client);
 bool qmp_client_is_ready(const struct qmp_client *client);
 

@@ -58,7 +58,7 @@ static struct {
 	struct line_reader reader;
 } fake = { .listener = -1, .connection = -1, .status = "prelaunch" };
 
-// --- saying things ---
+// --- saying things
 
 static void say_bytes(const char *data, size_t size)
 {
@@ -101,7 +101,7 @@ static void greet(void)
 	    "\"fake\"}, \"capabilities\": [\"oob\"]}}");
 }
 
-// --- tricks ---
+// --- tricks
 
 static void hang_up(int *fd)
 {
@@ -264,7 +264,7 @@ static void parse_name(const char *name)
 	}
 }
 
-// --- threads ---
+// --- threads
 
 static sem_t thread_is_up;
 
@@ -315,7 +315,7 @@ static void print_tid(const struct thread *thread, struct str *out)
 		str_add(out, lie);
 }
 
-// --- commands ---
+// --- commands
 
 static void answer(const char *id, const char *value)
 {
@@ -462,7 +462,7 @@ static void obey(const char *line)
 	    "\"id\": %s}", name, json_object_to_json_string(id));
 }
 
-// --- the loop ---
+// --- the loop
 
 static void accept_client(void)
 {
@@ -512,7 +512,7 @@ static void run(void)
 	}
 }
 
-// --- the command line ---
+// --- the command line
 
 static int find_fd(const char *value)
 {

@@ -401,6 +401,45 @@ static void the_clock_of_a_command_starts_when_qemu_is_ready(void **state)
 	peer_process(&peer);
 	assert_string_equal(str_text(&peer.log), "");
 	assert_in_range(qmp_client_timeout(peer.client), 2, 60000);
+	peer_say(&peer, PEER_GREETING);
+	peer_say(&peer, "{\"return\": {}, \"id\": $1}\n");
+	assert_true(qmp_client_is_ready(peer.client));
+	while (peer.sent[0].replies == 0)
+		wait_for_deadline(&peer);
+	assert_true(str_ends(peer.log.text, "lost cont ETIMEDOUT\n"));
+	peer_finish(&peer);
+}
+
+static void an_end_and_a_deadline_at_once_are_one_end(void **state)
+{
+	struct peer peer;
+
+	(void)state;
+	peer_init(&peer, 1);
+	poll(NULL, 0, 3);
+	peer_hang_up(&peer);
+	assert_string_equal(peer.log.text,
+			    "event SHUTDOWN {\"guest\":false,\"reason\":\"disconnect\"}\n"
+			    "closed ECONNRESET\n");
+	peer_finish(&peer);
+}
+
+static void an_answer_to_what_was_not_sent_is_dropped(void **state)
+{
+	AUTO_FREE char *early = NULL;
+	uint64_t id = 0;
+	struct peer peer;
+
+	(void)state;
+	peer_init_ready(&peer);
+	for (size_t i = 0; i < 9; i++)
+		id = peer_command(&peer, "x", NULL, QMP_QUICK);
+	early = mem_printf("{\"return\": \"early\", \"id\": %llu}\n", (unsigned long long)id);
+	peer_say(&peer, early);
+	assert_int_equal(peer.sent[8].replies, 0);
+	peer_say(&peer, "{\"return\": {}, \"id\": $2}\n");
+	peer_say(&peer, early);
+	assert_int_equal(peer.sent[8].replies, 1);
 	peer_finish(&peer);
 }
 
@@ -559,27 +598,54 @@ static void handlers_are_optional(void **state)
 	qmp_client_free(client);
 }
 
-// A peer that does not read must cost no more than what waits here, and no spin.
-static void a_peer_that_does_not_read_is_waited_for(void **state)
+// More than any socket buffer takes.
+static struct json_object *big_arguments(void)
 {
 	AUTO_FREE char *big = mem_new(1, (4 << 20) + 1);
 	struct json_object *arguments = json_object_new_object();
+
+	memset(big, 'x', 4 << 20);
+	json_object_object_add(arguments, "big", json_object_new_string(big));
+	return arguments;
+}
+
+static void a_peer_that_does_not_read_is_waited_for(void **state)
+{
 	struct peer peer;
 
 	(void)state;
-	memset(big, 'x', 4 << 20);
 	peer_init_ready(&peer);
-	json_object_object_add(arguments, "big", json_object_new_string(big));
-	peer_command(&peer, "big", arguments, QMP_QUICK);
+	peer_command(&peer, "big", big_arguments(), QMP_QUICK);
+	peer_command(&peer, "late", NULL, 1);
 	peer_command(&peer, "small", NULL, QMP_QUICK);
 	assert_true(qmp_client_wants_write(peer.client));
+	while (peer.sent[1].replies == 0)
+		wait_for_deadline(&peer);
 	while (qmp_client_wants_write(peer.client)) {
 		peer_take_commands(&peer);
 		peer_process(&peer);
 	}
 	peer_take_commands(&peer);
 	assert_int_equal(count_lines(&peer.log, "> big"), 1);
+	assert_int_equal(count_lines(&peer.log, "> late"), 0);
 	assert_true(str_ends(peer.log.text, "> small\n"));
+	peer_finish(&peer);
+}
+
+static void after_the_end_nothing_is_wanted(void **state)
+{
+	struct peer peer;
+
+	(void)state;
+	peer_init_ready(&peer);
+	peer_command(&peer, "big", big_arguments(), QMP_QUICK);
+	peer_say(&peer, PEER_GREETING);
+	assert_int_equal(peer.closed, 1);
+	assert_false(qmp_client_wants_write(peer.client));
+	assert_false(qmp_client_is_ready(peer.client));
+	assert_int_equal(qmp_client_timeout(peer.client), -1);
+	peer_process(&peer);
+	assert_int_equal(peer.closed, 1);
 	peer_finish(&peer);
 }
 
@@ -712,6 +778,8 @@ int main(void)
 		cmocka_unit_test(commands_that_were_given_up_still_count_as_in_flight),
 		cmocka_unit_test(a_greeting_that_does_not_come_ends_it),
 		cmocka_unit_test(the_clock_of_a_command_starts_when_qemu_is_ready),
+		cmocka_unit_test(an_end_and_a_deadline_at_once_are_one_end),
+		cmocka_unit_test(an_answer_to_what_was_not_sent_is_dropped),
 		cmocka_unit_test(a_string_that_is_not_utf8_fails_alone),
 		cmocka_unit_test(arguments_arrive_on_one_line),
 		cmocka_unit_test(a_flood_of_events_hides_no_answer),
@@ -720,6 +788,7 @@ int main(void)
 		cmocka_unit_test(a_reply_may_send),
 		cmocka_unit_test(handlers_are_optional),
 		cmocka_unit_test(a_peer_that_does_not_read_is_waited_for),
+		cmocka_unit_test(after_the_end_nothing_is_wanted),
 		cmocka_unit_test(the_greeting_rule),
 		cmocka_unit_test(a_real_qemu_speaks_with_us),
 	};
