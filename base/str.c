@@ -432,6 +432,25 @@ bool str_is_utf8(const char *text, size_t size)
 	return true;
 }
 
+void str_add_shell_quoted(struct str *s, const char *text)
+{
+	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+				    "0123456789_-+=.,:/@%";
+
+	if (*text && !text[strspn(text, plain)]) {
+		str_add(s, text);
+		return;
+	}
+	str_addc(s, '\'');
+	for (; *text; text++) {
+		if (*text == '\'')
+			str_add(s, "'\\''");
+		else
+			str_addc(s, *text);
+	}
+	str_addc(s, '\'');
+}
+
 bool str_is_name(const char *text)
 {
 	static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"

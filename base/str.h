@@ -68,6 +68,9 @@ bool str_unescape(const char *text, struct str *out); // false: a broken escape
 // UTF-8 as RFC 3629 has it: no overlong forms, no surrogates, nothing above U+10FFFF.
 bool str_is_utf8(const char *text, size_t size);
 
+// One word of a sh command line; quoted only where it must be.
+void str_add_shell_quoted(struct str *s, const char *text);
+
 // Guest names: [A-Za-z0-9][A-Za-z0-9_.-]{0,62}
 bool str_is_name(const char *text);
 

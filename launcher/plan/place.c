@@ -12,29 +12,18 @@ const struct cpu *placing_cpu(const struct placing *p, int cpu)
 	return cpu >= 0 && cpu < CPUSET_MAX && p->rows[cpu] >= 0 ? &p->facts->cpus[p->rows[cpu]] : NULL;
 }
 
-int placing_core(const struct placing *p, const struct cpu *cpu)
-{
-	return cpu->core >= 0 ? cpu->core : (int)p->facts->n_cores + cpu->id;
-}
-
-int placing_cores(const struct placing *p)
-{
-	return (int)p->facts->n_cores + CPUSET_MAX;
-}
-
 struct place placing_where(const struct placing *p, const char *key)
 {
 	return profile_where(p->profile, "cpu", NULL, key);
 }
 
-static int common_of(const struct placing *p, const struct cpuset *cpus,
-		     int (*of)(const struct placing *, const struct cpu *))
+static int common_of(const struct placing *p, const struct cpuset *cpus, int (*of)(const struct cpu *))
 {
 	int common = -1;
 
 	CPUSET_FOREACH(id, cpus) {
 		const struct cpu *cpu = placing_cpu(p, id);
-		int value = cpu ? of(p, cpu) : -1;
+		int value = cpu ? of(cpu) : -1;
 
 		if (value < 0 || (common >= 0 && value != common))
 			return -1;
@@ -43,15 +32,19 @@ static int common_of(const struct placing *p, const struct cpuset *cpus,
 	return common;
 }
 
-static int l3_of(const struct placing *p, const struct cpu *cpu)
+static int core_of(const struct cpu *cpu)
 {
-	(void)p;
+	return cpu->core;
+}
+
+static int l3_of(const struct cpu *cpu)
+{
 	return cpu->l3;
 }
 
 int placing_common_core(const struct placing *p, const struct cpuset *cpus)
 {
-	return common_of(p, cpus, placing_core);
+	return common_of(p, cpus, core_of);
 }
 
 int placing_common_l3(const struct placing *p, const struct cpuset *cpus)
@@ -106,11 +99,8 @@ static void find_host_core(struct placing *p)
 
 	if (!cpu)
 		return;
-	if (cpu->core >= 0) {
-		p->host_core = p->facts->cores[cpu->core].cpus;
-		cpuset_and(&p->host_core, &p->usable);
-	}
-	cpuset_add(&p->host_core, cpu->id);
+	p->host_core = p->facts->cores[cpu->core].cpus;
+	cpuset_and(&p->host_core, &p->usable);
 }
 
 static void placing_init(struct placing *p, const struct cpuset *avoid)
@@ -143,7 +133,7 @@ static int round_up(int n, int unit)
 static int wanted_vcpus(const struct placing *p)
 {
 	const struct profile *profile = p->profile;
-	long asked = topology_asked_vcpus(profile);
+	int asked = topology_asked_vcpus(profile);
 	int unit = (profile->cpu.sockets ?: 1) * (profile->cpu.threads ?: 1);
 
 	if (profile->cpu.vcpus)
@@ -151,7 +141,7 @@ static int wanted_vcpus(const struct placing *p)
 	if (profile->cpu.pin.mode == CPUS_LIST)
 		return (int)profile->cpu.pin.count;
 	if (asked)
-		return (int)asked;
+		return asked;
 	return round_up(place_auto_count(p), unit);
 }
 
@@ -175,10 +165,6 @@ static void add_core(const struct placing *p, const struct cpu *cpu, struct str 
 	struct cpuset siblings, ours;
 	AUTO_FREE char *text = NULL;
 
-	if (cpu->core < 0) {
-		str_addf(out, "CPU %d, of an unknown core", cpu->id);
-		return;
-	}
 	siblings = ours = p->facts->cores[cpu->core].cpus;
 	cpuset_and(&ours, &p->taken);
 	text = cpuset_text(&siblings);
@@ -217,7 +203,7 @@ static void explain_vcpus(struct placing *p)
 static void take_auto(struct placing *p)
 {
 	AUTO_FREE int *cpus = mem_new((size_t)p->n, sizeof(*cpus));
-	int threads = topology_asked_threads(p->profile, p->n);
+	int threads = topology_asked_threads(p);
 	enum spread spread = threads == 1 ? SPREAD_THREADS1 :
 			     !threads && p->n % 2 ? SPREAD_NEAR :
 						   SPREAD_CORES;

@@ -82,7 +82,7 @@ static void chooser_init(struct chooser *c, const struct placing *p)
 	c->picked = mem_new(p->facts->count + 1, sizeof(*c->picked));
 	c->noisy = mem_new(p->facts->n_l3s + 1, sizeof(*c->noisy));
 	c->l3_rank = mem_new(p->facts->n_l3s + 1, sizeof(*c->l3_rank));
-	c->core_rank = mem_new((size_t)placing_cores(p), sizeof(*c->core_rank));
+	c->core_rank = mem_new(p->facts->n_cores, sizeof(*c->core_rank));
 	for (size_t i = 0; i < p->facts->count; i++) {
 		const struct cpu *cpu = &p->facts->cpus[i];
 		bool host = cpuset_has(&p->host_core, cpu->id);
@@ -91,7 +91,7 @@ static void chooser_init(struct chooser *c, const struct placing *p)
 			continue;
 		c->seats[c->n_seats++] = (struct seat){
 			.cpu = cpu->id,
-			.core = placing_core(p, cpu),
+			.core = cpu->core,
 			.l3 = cpu->l3,
 			.node = cpu->node,
 			.socket = cpu->socket,

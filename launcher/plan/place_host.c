@@ -34,9 +34,7 @@ static struct cpuset on_free_cores(const struct placing *p, const struct cpuset 
 	struct cpuset free_ones = *set;
 
 	CPUSET_FOREACH(id, set) {
-		const struct cpu *cpu = placing_cpu(p, id);
-
-		if (cpu->core >= 0 && cpuset_meets(&p->facts->cores[cpu->core].cpus, &p->taken))
+		if (cpuset_meets(&p->facts->cores[placing_cpu(p, id)->core].cpus, &p->taken))
 			cpuset_remove(&free_ones, id);
 	}
 	return free_ones;
@@ -164,11 +162,11 @@ static bool spread_iothreads(struct placing *p, struct cpuset *host)
 {
 	struct placement *out = p->out;
 	AUTO_FREE int *first_cpus = mem_new(p->facts->count, sizeof(*first_cpus));
-	AUTO_FREE bool *seen = mem_new((size_t)placing_cores(p), sizeof(*seen));
+	AUTO_FREE bool *seen = mem_new(p->facts->n_cores, sizeof(*seen));
 	int n = 0;
 
 	CPUSET_FOREACH(id, host) {
-		int core = placing_core(p, placing_cpu(p, id));
+		int core = placing_cpu(p, id)->core;
 
 		if (!seen[core])
 			first_cpus[n++] = id;

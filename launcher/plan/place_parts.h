@@ -22,9 +22,6 @@ struct placing {
 
 // The row of a CPU, or NULL.
 const struct cpu *placing_cpu(const struct placing *p, int cpu);
-// A number for the CPU's core that is unique even where the kernel names none; below placing_cores().
-int placing_core(const struct placing *p, const struct cpu *cpu);
-int placing_cores(const struct placing *p);
 struct place placing_where(const struct placing *p, const char *key);
 
 // What the CPUs of a set have in common: -1 where they differ or the kernel does not say.
@@ -58,9 +55,9 @@ char *place_list_text(const int *cpus, int n);
 // topology.c. Settles sockets, dies, cores, threads for p->n vCPUs, after the pins are known.
 void topology_settle(struct placing *p);
 // The number of vCPUs that sockets, cores and threads ask for where vcpus is not written; 0: they don't say.
-long topology_asked_vcpus(const struct profile *profile);
+int topology_asked_vcpus(const struct profile *profile);
 // Threads of a core that the profile asks for, by itself or by implication; 0: it leaves that open.
-int topology_asked_threads(const struct profile *profile, int n);
+int topology_asked_threads(const struct placing *p);
 
 // place_host.c. Emulator and iothreads, after the vCPUs.
 void place_host_threads(struct placing *p, int n_iothreads);

@@ -8,20 +8,33 @@
 
 #include <stdlib.h>
 
-long topology_asked_vcpus(const struct profile *profile)
+int topology_asked_vcpus(const struct profile *profile)
 {
-	long sockets = profile->cpu.sockets ?: 1, threads = profile->cpu.threads ?: 1;
-
-	return sockets * profile->cpu.cores * threads;
+	return (profile->cpu.sockets ?: 1) * profile->cpu.cores * (profile->cpu.threads ?: 1);
 }
 
-int topology_asked_threads(const struct profile *profile, int n)
+static int smt_of_host(const struct placing *p)
 {
-	long others = (long)(profile->cpu.sockets ?: 1) * profile->cpu.cores;
+	int most = 1;
 
-	if (profile->cpu.threads || !others)
-		return profile->cpu.threads;
-	return n % others ? 0 : (int)(n / others);
+	for (size_t i = 0; i < p->facts->n_cores; i++) {
+		int width = cpuset_count(&p->facts->cores[i].cpus);
+
+		most = width > most ? width : most;
+	}
+	return most;
+}
+
+int topology_asked_threads(const struct placing *p)
+{
+	int sockets = p->profile->cpu.sockets, cores = p->profile->cpu.cores;
+	int rest;
+
+	if (p->profile->cpu.threads || !cores)
+		return p->profile->cpu.threads;
+	rest = p->n / ((sockets ?: 1) * cores);
+	// What is more than the host's cores have must be meant as sockets.
+	return sockets || rest <= smt_of_host(p) ? rest : 0;
 }
 
 // Whether the vCPUs from `first` on, `width` of them, sit on one core and have a CPU each.
@@ -50,7 +63,7 @@ static int first_torn(const struct placing *p, int width)
 // vCPUs by core: how many sit on it.
 static int *count_by_core(const struct placing *p)
 {
-	int *counts = mem_new((size_t)placing_cores(p), sizeof(*counts));
+	int *counts = mem_new(p->facts->n_cores, sizeof(*counts));
 
 	for (int i = 0; i < p->n; i++) {
 		int core = placing_common_core(p, &p->out->vcpus[i].cpus);
@@ -74,21 +87,9 @@ static int widest(const int *counts, int n)
 static int threads_of_pins(const struct placing *p)
 {
 	AUTO_FREE int *counts = count_by_core(p);
-	int width = widest(counts, placing_cores(p));
+	int width = widest(counts, (int)p->facts->n_cores);
 
 	return width > 1 && p->n % width == 0 && first_torn(p, width) < 0 ? width : 1;
-}
-
-static int smt_of_host(const struct placing *p)
-{
-	int most = 1;
-
-	for (size_t i = 0; i < p->facts->n_cores; i++) {
-		int width = cpuset_count(&p->facts->cores[i].cpus);
-
-		most = width > most ? width : most;
-	}
-	return most;
 }
 
 struct sibling_order {
@@ -106,10 +107,10 @@ static int by_rank(const void *a, const void *b)
 static char *reordered(const struct placing *p)
 {
 	AUTO_FREE struct sibling_order *order = mem_new((size_t)p->n, sizeof(*order));
-	AUTO_FREE int *ranks = mem_new((size_t)placing_cores(p), sizeof(*ranks));
+	AUTO_FREE int *ranks = mem_new(p->facts->n_cores, sizeof(*ranks));
 	AUTO_FREE int *counts = count_by_core(p);
 	AUTO_FREE int *cpus = mem_new((size_t)p->n, sizeof(*cpus));
-	int width = widest(counts, placing_cores(p));
+	int width = widest(counts, (int)p->facts->n_cores);
 
 	for (int i = 0; i < p->n; i++) {
 		const struct cpuset *set = &p->out->vcpus[i].cpus;
@@ -141,7 +142,7 @@ static void hint_order(const struct placing *p, struct diag *diag, int threads)
 static void warn_hidden_siblings(struct placing *p)
 {
 	AUTO_FREE int *counts = count_by_core(p);
-	int width = widest(counts, placing_cores(p));
+	int width = widest(counts, (int)p->facts->n_cores);
 	struct diag *diag;
 
 	if (width < 2 || p->out->threads > 1 || smt_of_host(p) < 2)
@@ -201,32 +202,18 @@ static int dies_of_pins(const struct placing *p, int threads)
 	return dies;
 }
 
-static bool product_fits(const struct placing *p, long sockets, long cores, long threads)
-{
-	return cores ? sockets * cores * threads == p->n : p->n % (sockets * threads) == 0;
-}
-
-static void report_product(struct placing *p, int sockets, int threads)
+static void report_product(struct placing *p)
 {
 	const struct profile *profile = p->profile;
-	const char *key = profile->cpu.vcpus ? "vcpus" : profile->cpu.cores ? "cores" : "pin";
-	struct str written = { 0 };
-	struct diag *diag;
+	const char *key = profile->cpu.vcpus ? "vcpus" : profile->cpu.pin.mode == CPUS_LIST ? "pin" : "cores";
+	int product = (profile->cpu.sockets ?: 1) * (profile->cpu.cores ?: 1) * (profile->cpu.threads ?: 1);
+	struct diag *diag = diag_add(p->diags, DIAG_ERROR, "topology-product", placing_where(p, key),
+				     "%d vCPUs can't be divided into sockets, cores and threads as the "
+				     "profile has them: these come in steps of %d",
+				     p->n, product);
 
-	if (profile->cpu.sockets)
-		str_addf(&written, "sockets = %d, ", profile->cpu.sockets);
-	if (profile->cpu.cores)
-		str_addf(&written, "cores = %d, ", profile->cpu.cores);
-	if (profile->cpu.threads)
-		str_addf(&written, "threads = %d, ", profile->cpu.threads);
-	diag = diag_add(p->diags, DIAG_ERROR, "topology-product", placing_where(p, key),
-			"%sbut %d vCPUs: the product must be the number of vCPUs", str_text(&written),
-			p->n);
-	if (profile->cpu.cores)
-		diag_hint(diag, "vcpus = %ld", topology_asked_vcpus(profile));
-	else
-		diag_hint(diag, "vcpus = %d", (p->n / (sockets * threads) + 1) * sockets * threads);
-	str_finish(&written);
+	diag_hint(diag, "vcpus = %d, or leave sockets, cores and threads out",
+		  (p->n + product - 1) / product * product);
 }
 
 static void warn_windows(struct placing *p)
@@ -239,7 +226,7 @@ static void warn_windows(struct placing *p)
 			  "sockets = 1, more cores");
 }
 
-static void explain(struct placing *p, bool asked)
+static void explain(struct placing *p)
 {
 	struct placement *out = p->out;
 	struct str why = { 0 };
@@ -249,7 +236,7 @@ static void explain(struct placing *p, bool asked)
 		str_addf(&why, "%d dies, one for each L3 of the host that is used, ", out->dies);
 	str_addf(&why, "%d core%s, %d thread%s a core: ", out->cores, out->cores > 1 ? "s" : "",
 		 out->threads, out->threads > 1 ? "s" : "");
-	if (asked)
+	if (p->profile->cpu.cores || p->profile->cpu.threads)
 		str_add(&why, "as the profile says");
 	else if (cpuset_is_empty(&p->taken))
 		str_add(&why, "vCPUs are not pinned, so none is another's sibling");
@@ -260,28 +247,40 @@ static void explain(struct placing *p, bool asked)
 	out->topology_why = str_take(&why);
 }
 
+// Whatever the profile leaves open: threads as the pins are, one socket, and cores for the rest.
+static bool settle_product(struct placing *p, struct placement *out)
+{
+	const struct profile *profile = p->profile;
+	int threads = topology_asked_threads(p) ?: threads_of_pins(p);
+
+	out->sockets = profile->cpu.sockets ?: 1;
+	out->cores = profile->cpu.cores;
+	out->threads = threads;
+	if (out->cores && !profile->cpu.sockets)
+		out->sockets = p->n / (out->cores * threads);
+	if (!out->cores && !profile->cpu.threads && p->n % (out->sockets * threads))
+		out->threads = 1;
+	if (!out->cores)
+		out->cores = p->n / (out->sockets * out->threads);
+	return out->sockets * out->cores * out->threads == p->n;
+}
+
 void topology_settle(struct placing *p)
 {
 	const struct profile *profile = p->profile;
 	struct placement *out = p->out;
-	int sockets = profile->cpu.sockets ?: 1;
-	int threads = topology_asked_threads(profile, p->n);
-	bool asked = threads > 0;
 
-	if (!threads) {
-		threads = threads_of_pins(p);
-		if (!profile->cpu.cores && p->n % (sockets * threads))
-			threads = 1;
+	out->dies = 1;
+	if (!settle_product(p, out)) {
+		report_product(p);
+		out->sockets = out->threads = 1;
+		out->cores = p->n;
 	}
-	if (!product_fits(p, sockets, profile->cpu.cores, threads)) {
-		report_product(p, sockets, threads);
-		sockets = threads = 1;
+	if (!profile->cpu.cores && !profile->cpu.sockets) {
+		out->dies = dies_of_pins(p, out->threads);
+		out->cores /= out->dies;
 	}
-	out->sockets = sockets;
-	out->threads = threads;
-	out->dies = profile->cpu.cores || profile->cpu.sockets ? 1 : dies_of_pins(p, threads);
-	out->cores = p->n / (sockets * out->dies * threads);
-	explain(p, asked);
+	explain(p);
 	warn_false_threads(p);
 	warn_hidden_siblings(p);
 	warn_windows(p);

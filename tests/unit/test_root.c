@@ -231,6 +231,16 @@ static void test_open_failures(void **state)
 	assert_int_equal(root_open(&root, path, &err), -ENOTDIR);
 }
 
+static void test_block_numbers(void **state)
+{
+	struct fixture *f = *state;
+	dev_t device = 7;
+
+	assert_int_equal(root_read_block(&f->root, "plain", &device), -ENOTBLK);
+	assert_int_equal(root_read_block(&f->root, "absent", &device), -ENOENT);
+	assert_int_equal(device, 7);
+}
+
 static void test_live(void **state)
 {
 	struct root root;
@@ -262,6 +272,7 @@ int main(void)
 		cmocka_unit_test(test_fifo_does_not_block),
 		cmocka_unit_test(test_every_access_is_counted),
 		cmocka_unit_test(test_open_failures),
+		cmocka_unit_test(test_block_numbers),
 		cmocka_unit_test(test_live),
 	};
 

@@ -13,6 +13,7 @@
 #include <limits.h>
 #include <linux/openat2.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 
 // A list of every other CPU up to CPUSET_MAX is not 20 KiB long.
@@ -284,6 +285,21 @@ int root_list(struct root *root, const char *path, struct strv *names)
 	if (names->count > first)
 		qsort(names->items + first, names->count - first, sizeof(*names->items),
 		      compare_names);
+	return 0;
+}
+
+int root_read_block(struct root *root, const char *path, dev_t *out)
+{
+	AUTO_CLOSE int fd = open_path(root, path, O_PATH);
+	struct stat status;
+
+	if (fd < 0)
+		return fd;
+	if (fstat(fd, &status) < 0)
+		return -errno;
+	if (!S_ISBLK(status.st_mode))
+		return -ENOTBLK;
+	*out = status.st_rdev;
 	return 0;
 }
 

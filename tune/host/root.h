@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 struct cpuset;
 struct err;
@@ -47,5 +48,8 @@ int root_readlink(struct root *root, const char *path, char *buf, size_t size);
 
 // Names in a directory without "." and "..", in natural order (cpu2 before cpu10), appended.
 int root_list(struct root *root, const char *path, struct strv *names);
+
+// The number of the block device that the path leads to. Returns 0 or -errno (-ENOTBLK: something else).
+int root_read_block(struct root *root, const char *path, dev_t *out);
 
 bool root_exists(struct root *root, const char *path);

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: MIT
+#include "launcher/plan/plan.h"
+
+#include "base/mem.h"
+
+#include <stdlib.h>
+
+// Above the standard three, with room for what a person's own -chardev or --add-fd may number low.
+enum { FIRST_FD = 10 };
+
+struct plan_fd *plan_add_fd(struct plan *plan, enum plan_fd_kind kind, const char *what, const char *path)
+{
+	int number = FIRST_FD + (int)plan->n_fds;
+	struct plan_fd *fd = MEM_PUSH(plan->fds, plan->n_fds);
+
+	*fd = (struct plan_fd){ .fd = number,
+				.kind = kind,
+				.what = mem_dup(what),
+				.path = mem_dup(path),
+				.helper = -1 };
+	return fd;
+}
+
+static void finish_fds(struct plan *plan)
+{
+	for (size_t i = 0; i < plan->n_fds; i++) {
+		free(plan->fds[i].what);
+		free(plan->fds[i].path);
+		free(plan->fds[i].ifname);
+		free(plan->fds[i].bridge);
+	}
+	free(plan->fds);
+}
+
+static void finish_pins(struct plan *plan)
+{
+	for (size_t i = 0; i < plan->n_pins; i++) {
+		free(plan->pins[i].thread);
+		free(plan->pins[i].why);
+	}
+	free(plan->pins);
+}
+
+static void finish_helpers(struct plan *plan)
+{
+	for (size_t i = 0; i < plan->n_helpers; i++) {
+		free(plan->helpers[i].name);
+		strv_finish(&plan->helpers[i].argv);
+		free(plan->helpers[i].socket);
+	}
+	free(plan->helpers);
+}
+
+static void finish_texts(struct plan *plan)
+{
+	char *texts[] = {
+		plan->name,	      plan->user.name,	 plan->memory_nodes, plan->isolation.method,
+		plan->isolation.cpus, plan->isolation.why, plan->vars.path,  plan->vars.template,
+		plan->vars.code,      plan->accel_why,	 plan->cpu_why,
+		plan->qemu,	      plan->run_dir,	 plan->state_dir,    plan->log_dir,
+		plan->memory_why,
+	};
+
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+		free(texts[i]);
+}
+
+void plan_finish(struct plan *plan)
+{
+	struct strv *lists[] = { &plan->argv,	     &plan->argv_paths,	 &plan->environment, &plan->operators,
+				 &plan->hook_before, &plan->hook_started, &plan->hook_stopped };
+
+	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
+		strv_finish(lists[i]);
+	finish_fds(plan);
+	finish_pins(plan);
+	finish_helpers(plan);
+	finish_texts(plan);
+	change_list_finish(&plan->changes);
+	diags_finish(&plan->warnings);
+	*plan = (struct plan){ 0 };
+}
