@@ -411,6 +411,256 @@ static void iothreads_get_cores_where_there_are_enough(void **state)
 	check("cores=2", "vcpus=2 iothreads=1", "1,0 1x1x2x1 emulator=0-1 io=0-1 nodes=0: pin-all-cpus");
 }
 
+static const struct diag *find_diag(const struct diags *diags, const char *code)
+{
+	for (size_t i = 0; i < diags->count; i++) {
+		if (str_eq(diags->items[i].code, code))
+			return &diags->items[i];
+	}
+	return NULL;
+}
+
+static void check_diag(const char *machine, const char *wish, const char *code, enum diag_level level,
+		       const char *text, const char *hint)
+{
+	struct placement placement;
+	struct diags diags = { 0 };
+	const struct diag *diag;
+
+	place(machine, wish, &placement, &diags);
+	diag = find_diag(&diags, code);
+	assert_non_null(diag);
+	assert_int_equal(diag->level, level);
+	assert_string_equal(diag->text, text);
+	assert_string_equal(diag->hint, hint);
+	placement_finish(&placement);
+	diags_finish(&diags);
+}
+
+static void mistakes_come_with_what_to_write(void **state)
+{
+	(void)state;
+	check_diag("cores=4", "pin=1,9,8", "cpu-absent", DIAG_HOST_ERROR, "pin: CPUs 8-9 not on this host",
+		   "pin = 1,2,3 would do here");
+	check_diag("cores=4 allowed=0-2", "emulator=3", "cpu-not-allowed", DIAG_HOST_ERROR,
+		   "emulator: CPU 3 not allowed by the cpuset or affinity that vfiorun was started with (it "
+		   "may use 0-2)",
+		   "emulator = auto, or CPUs of 0-2");
+	check_diag("cores=4 offline=3", "pin=3", "cpu-offline", DIAG_HOST_ERROR, "pin: CPU 3 offline",
+		   "bring it online (chcpu -e), or pin = 1 would do here");
+	check_diag(SIX_CORES, "pin=2,3,8,9", "pin-siblings", DIAG_WARNING,
+		   "some vCPUs sit on SMT siblings, but the guest sees each as a core of its own",
+		   "pin = 2,8,3,9 with threads = 2");
+	check_diag(SIX_CORES, "pin=2,8,3,9 threads=1", "pin-siblings", DIAG_WARNING,
+		   "some vCPUs sit on SMT siblings, but the guest sees each as a core of its own",
+		   "pin = 2,8,3,9 with threads = 2");
+	check_diag(SIX_CORES, "pin=2,3,8,9 threads=2", "topology-threads", DIAG_WARNING,
+		   "the guest sees vCPUs 0 to 1 as threads of one core, but their CPUs are no SMT siblings",
+		   "pin = 2,8,3,9 with threads = 2");
+	check_diag("cores=2", "vcpus=4", "vcpus-exceed-cpus", DIAG_WARNING,
+		   "4 vCPUs are more than the 2 CPUs that may be used here: no vCPU is pinned, they take "
+		   "turns",
+		   "vcpus = 2 or fewer");
+	check_diag(HYBRID, "vcpus=16", "pin-mixed-kinds", DIAG_WARNING,
+		   "vCPUs are on performance cores, but also on the efficiency cores of CPU 12-15: the guest "
+		   "takes them for equal and may put its busiest thread on a slow one",
+		   "performance cores alone hold 12 vCPUs");
+	check_diag("cores=8", "vcpus=4 cores=3", "topology-product", DIAG_ERROR,
+		   "4 vCPUs can't be divided into sockets, cores and threads as the profile has them: these "
+		   "come in steps of 3",
+		   "vcpus = 6, or leave sockets, cores and threads out");
+}
+
+static void diagnostics_point_at_the_profile(void **state)
+{
+	static const char text[] = "[vm]\nname = a\nmemory = 1G\n[cpu]\npin = 1,9\nemulator = 8\n";
+	struct profile profile = { 0 };
+	struct placement placement;
+	struct diags diags = { 0 };
+	struct machine machine;
+
+	(void)state;
+	profile_parse(&profile, "a.conf", text, &diags);
+	assert_int_equal(diags.count, 0);
+	machine_make(&machine, "cores=4");
+	place_cpus(&profile, &machine.cpus, &machine.memory, &(struct cpuset){ 0 }, 0, &placement, &diags);
+	assert_int_equal(diags.count, 2);
+	assert_string_equal(diags.items[0].file, "a.conf");
+	assert_int_equal(diags.items[0].line, 5);
+	assert_int_equal(diags.items[1].line, 6);
+	assert_int_equal(diags_exit_status(&diags), 3);
+	placement_finish(&placement);
+	machine_finish(&machine);
+	diags_finish(&diags);
+	profile_finish(&profile);
+}
+
+static void check_whys(const char *machine, const char *wish, const char *vcpu, const char *emulator,
+		       const char *topology)
+{
+	struct placement placement;
+	struct diags diags = { 0 };
+
+	place(machine, wish, &placement, &diags);
+	assert_string_equal(placement.vcpus[placement.n_vcpus - 1].why, vcpu);
+	assert_string_equal(placement.emulator_why, emulator);
+	assert_string_equal(placement.topology_why, topology);
+	placement_finish(&placement);
+	diags_finish(&diags);
+}
+
+static void every_decision_says_why(void **state)
+{
+	(void)state;
+	check_whys(SIX_CORES, "vcpus=10", "sibling pair 5,11 of core 5, L3 0, node 0",
+		   "core 0 is left to the host",
+		   "1 socket, 5 cores, 2 threads a core: the threads of each guest core sit on SMT siblings "
+		   "of the host");
+	check_whys(SIX_CORES, "vcpus=3", "one thread of core 3 (CPUs 3,9), L3 0, node 0",
+		   "cores without a vCPU in the vCPUs' L3, left to the host",
+		   "1 socket, 3 cores, 1 thread a core: no two neighbouring vCPUs are paired as siblings");
+	check_whys("nodes=2 cores=2", "vcpus=2", "core 3, L3 1, node 1",
+		   "cores without a vCPU in the vCPUs' socket, left to the host",
+		   "1 socket, 2 cores, 1 thread a core: no two neighbouring vCPUs are paired as siblings");
+	check_whys(HYBRID, "vcpus=2", "sibling pair 2-3 of core 1, L3 0, node 0, a performance core",
+		   "efficiency cores in the vCPUs' L3, left to the host",
+		   "1 socket, 1 core, 2 threads a core: the threads of each guest core sit on SMT siblings "
+		   "of the host");
+	check_whys("cores=2", "vcpus=2", "core 0, L3 0, node 0", "shares the vCPUs' CPUs: no other is left",
+		   "1 socket, 2 cores, 1 thread a core: no two neighbouring vCPUs are paired as siblings");
+	check_whys("cores=4 isolated=2-3", "pin=2,1+3", "as the profile says: a set of 2 CPUs among which it "
+							"floats",
+		   "core 0 is left to the host",
+		   "1 socket, 2 cores, 1 thread a core: no two neighbouring vCPUs are paired as siblings");
+	check_whys("cores=2", "pin=none vcpus=2", "the profile says pin = none",
+		   "vCPUs are not pinned either",
+		   "1 socket, 2 cores, 1 thread a core: vCPUs are not pinned, so none is another's sibling");
+}
+
+// Numbers that come again the same: xorshift.
+static unsigned draw(uint64_t *seed, unsigned below)
+{
+	*seed ^= *seed << 13;
+	*seed ^= *seed >> 7;
+	*seed ^= *seed << 17;
+	return (unsigned)(*seed >> 33) % below;
+}
+
+static void draw_machine(uint64_t *seed, struct str *words)
+{
+	static const char *const extras[] = { "far", "no-l3", "cache=96M,32M,8M", "bytes=1G", "stride=3" };
+
+	str_addf(words, "sockets=%u nodes=%u l3=%u cores=%u threads=%u", 1 + draw(seed, 2), 1 + draw(seed, 3),
+		 1 + draw(seed, 3), 1 + draw(seed, 5), 1 + draw(seed, 2));
+	for (size_t i = 0; i < ARRAY_SIZE(extras); i++) {
+		if (draw(seed, 4) == 0)
+			str_addf(words, " %s", extras[i]);
+	}
+	if (draw(seed, 4) == 0)
+		str_addf(words, " efficiency=%u", 1 + draw(seed, 8));
+	if (draw(seed, 4) == 0)
+		str_addf(words, " offline=%u,%u", 1 + draw(seed, 6), 7 + draw(seed, 20));
+	if (draw(seed, 4) == 0)
+		str_addf(words, " isolated=%u-%u", draw(seed, 6), 6 + draw(seed, 20));
+	if (draw(seed, 4) == 0)
+		str_addf(words, " allowed=0-%u", 6 + draw(seed, 60));
+}
+
+static void draw_wish(uint64_t *seed, struct str *words)
+{
+	str_addf(words, "iothreads=%u", draw(seed, 4));
+	if (draw(seed, 5))
+		str_addf(words, " vcpus=%u", 1 + draw(seed, 24));
+	if (draw(seed, 5) == 0)
+		str_addf(words, " threads=%u", 1 + draw(seed, 2));
+	if (draw(seed, 8) == 0)
+		str_addf(words, " sockets=%u", 1 + draw(seed, 2));
+	if (draw(seed, 5) == 0)
+		str_addf(words, " held=%u-%u", draw(seed, 6), 6 + draw(seed, 20));
+	if (draw(seed, 5) == 0)
+		str_addf(words, " nodes=%u", draw(seed, 3));
+}
+
+static void assert_sound(const struct machine *machine, const struct wish *wish, const struct placement *p,
+			 const struct diags *diags)
+{
+	struct cpuset taken = { 0 }, spare = machine->cpus.allowed;
+
+	assert_int_equal(p->sockets * p->dies * p->cores * p->threads, p->n_vcpus);
+	for (int i = 0; i < p->n_vcpus; i++) {
+		assert_non_null(p->vcpus[i].why);
+		assert_false(cpuset_meets(&taken, &p->vcpus[i].cpus));
+		assert_in_range(cpuset_count(&p->vcpus[i].cpus), 0, 1);
+		cpuset_or(&taken, &p->vcpus[i].cpus);
+	}
+	assert_true(cpuset_contains(&machine->cpus.allowed, &taken));
+	assert_true(cpuset_contains(&machine->cpus.allowed, &p->emulator));
+	if (p->n_vcpus > cpuset_count(&machine->cpus.allowed)) {
+		assert_true(cpuset_is_empty(&taken));
+		return;
+	}
+	assert_int_equal(cpuset_count(&taken), p->n_vcpus);
+	assert_false(cpuset_is_empty(&p->emulator));
+	cpuset_minus(&spare, &taken);
+	cpuset_minus(&spare, &wish->held);
+	if (!cpuset_is_empty(&spare))
+		assert_false(cpuset_meets(&p->emulator, &taken));
+	assert_int_equal(cpuset_meets(&taken, &wish->held), find_diag(diags, "pin-held") != NULL);
+	if (cpuset_meets(&taken, &wish->held))
+		assert_true(cpuset_contains(&taken, &spare) || cpuset_is_empty(&spare));
+}
+
+static void assert_threads_are_siblings(const struct machine *machine, const struct placement *p)
+{
+	for (int i = 0; i < p->n_vcpus; i++) {
+		int cpu = cpuset_next(&p->vcpus[i].cpus, -1);
+		int first = cpuset_next(&p->vcpus[i / p->threads * p->threads].cpus, -1);
+
+		if (cpu >= 0)
+			assert_int_equal(cpu_facts_find(&machine->cpus, cpu)->core,
+					 cpu_facts_find(&machine->cpus, first)->core);
+	}
+}
+
+static void any_machine_gets_a_sound_placement(void **state)
+{
+	uint64_t seed = 88172645463325252;
+
+	(void)state;
+	for (int round = 0; round < 3000; round++) {
+		AUTO_STR struct str words = { 0 };
+		AUTO_STR struct str wishes = { 0 };
+		AUTO_STR struct str first = { 0 };
+		AUTO_STR struct str again = { 0 };
+		struct placement placement, twin;
+		struct diags diags = { 0 }, twin_diags = { 0 };
+		struct machine machine;
+		struct wish wish;
+
+		draw_machine(&seed, &words);
+		draw_wish(&seed, &wishes);
+		machine_make(&machine, str_text(&words));
+		wish_make(&wish, str_text(&wishes));
+		if (cpuset_is_empty(&machine.cpus.allowed))
+			fail_msg("%s", str_text(&words));
+		place_cpus(&wish.profile, &machine.cpus, &machine.memory, &wish.held, wish.iothreads,
+			   &placement, &diags);
+		assert_sound(&machine, &wish, &placement, &diags);
+		if (!wish.profile.cpu.threads)
+			assert_threads_are_siblings(&machine, &placement);
+		place(str_text(&words), str_text(&wishes), &twin, &twin_diags);
+		print_placement(&placement, &diags, &first);
+		print_placement(&twin, &twin_diags, &again);
+		assert_string_equal(str_text(&first), str_text(&again));
+		placement_finish(&placement);
+		placement_finish(&twin);
+		diags_finish(&diags);
+		diags_finish(&twin_diags);
+		wish_finish(&wish);
+		machine_finish(&machine);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -436,6 +686,10 @@ int main(void)
 		cmocka_unit_test(a_list_that_cannot_be_had_is_an_error),
 		cmocka_unit_test(host_threads_go_where_they_are_told),
 		cmocka_unit_test(iothreads_get_cores_where_there_are_enough),
+		cmocka_unit_test(mistakes_come_with_what_to_write),
+		cmocka_unit_test(diagnostics_point_at_the_profile),
+		cmocka_unit_test(every_decision_says_why),
+		cmocka_unit_test(any_machine_gets_a_sound_placement),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
