@@ -4,7 +4,8 @@
 //
 // Words (NAME and the rest are QEMU's own spelling):
 //   machine/NAME  machine-alias/ALIAS/NAME  machine-deprecated/NAME  machine-max-cpus/NAME/N
-//   device/NAME   what -device may name and what can be made: a type whose module is missing has no word
+//   device/NAME   types of device, CPU models among them as device/MODEL-x86_64-cpu; one whose module is
+//		   missing has no word
 //   object/NAME   what -object may name
 //   property/TYPE/NAME  of the devices and objects that vfiorun uses (probe/binary.c has the list), of the
 //		   machines as property/q35/NAME and property/pc/NAME, of property/kvm-accel/NAME

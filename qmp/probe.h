@@ -12,13 +12,15 @@ struct err;
 struct qemu_probe {
 	const char *path;      // the binary, absolute
 	const char *cpu_model; // the -cpu that accel=auto plans for KVM ("host"); qemu_probe_kvm needs it
+	int patience_ms;       // how long one start may take to say all; 0: 30 s
 	uid_t uid;	       // run as these where we are root and they are not; -1: as we are
 	gid_t gid;
 };
 
 // Everything about the binary, all words but those about KVM. A device type that makes QEMU abort when it
 // is asked for (its module is missing or of another build) gets no word. Returns 0 or -errno with a
-// message that has the last line of the binary's stderr. `caps` must be zeroed; on failure it still is.
+// message that has the last line of the binary's stderr: -EPROTO where it ended or is no QEMU for x86_64,
+// -ETIMEDOUT, or why it can't be executed. `caps` must be zeroed; on failure it still is.
 int qemu_probe_binary(const struct qemu_probe *probe, struct qemu_caps *caps, struct err *err);
 
 // Adds accel/kvm/MODEL with kvm/hv-…, or no-accel/kvm/MODEL/REASON, to what qemu_probe_binary found. A

@@ -10,7 +10,6 @@
 
 #include <string.h>
 
-enum { HELP_MS = 10000 };
 enum { MAX_DEATHS = 4 };
 
 // What grows while a binary is asked.
@@ -78,15 +77,9 @@ static void add_commands(struct qemu_caps *caps, struct json_object *result)
 	add_names(caps, "command", result);
 }
 
-// CPU models are types of device too; -device takes none of them here.
 static void add_devices(struct qemu_caps *caps, struct json_object *result)
 {
-	for (size_t i = 0; i < json_length(result); i++) {
-		const char *name = json_text(json_object_array_get_idx(result, i), "name");
-
-		if (name && !str_ends(name, "-x86_64-cpu"))
-			qemu_caps_add(caps, "device/%s", name);
-	}
+	add_names(caps, "device", result);
 }
 
 static void add_objects(struct qemu_caps *caps, struct json_object *result)
@@ -128,19 +121,34 @@ static const struct {
 	{ "qom-list-types", "user-creatable", add_objects },
 };
 
+static int check_target(struct search *search, struct err *err)
+{
+	AUTO_JSON struct json_object *result = NULL;
+	int r = inquiry_ask(&search->inquiry, "query-target", NULL, &result, err);
+	const char *arch = json_text(result, "arch");
+
+	if (r == 0 && !str_eq(arch, "x86_64"))
+		r = err_set(err, -EPROTO, "it is a QEMU for %.60s, not for x86_64",
+			    arch ? arch : "nothing");
+	return r;
+}
+
 static int ask_questions(struct search *search, struct err *err)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(questions); i++) {
+	int r = check_target(search, err);
+
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(questions); i++) {
 		const char *implements = questions[i].implements;
 		AUTO_JSON struct json_object *result = NULL;
-		int r = inquiry_ask(&search->inquiry, questions[i].command,
-			    implements ? inquiry_argument("implements", implements) : NULL, &result, err);
 
+		r = inquiry_ask(&search->inquiry, questions[i].command,
+				implements ? inquiry_argument("implements", implements) : NULL, &result,
+				err);
 		if (r < 0)
 			return err_wrap(err, "%s", questions[i].command);
 		questions[i].add(&search->caps, result);
 	}
-	return 0;
+	return r;
 }
 
 // --- properties ---
@@ -267,7 +275,7 @@ static int go_on_without(struct search *search, const struct type *type, struct 
 {
 	AUTO_STR struct str word = { 0 };
 
-	if (type->kind != DEVICE || err->code != -ECONNRESET || search->deaths++ == MAX_DEATHS)
+	if (type->kind != DEVICE || err->code != -EPROTO || search->deaths++ == MAX_DEATHS)
 		return err_wrap(err, "asking for %s", type->name);
 	str_addf(&word, "device/%s", type->name);
 	qemu_caps_drop(&search->caps, word.text);
@@ -361,7 +369,7 @@ static int ask_help(const struct qemu_probe *probe, const struct help *help, str
 
 	if (r < 0)
 		return r;
-	r = qemu_child_finish(&child, HELP_MS, err);
+	r = qemu_child_finish(&child, inquiry_patience(probe), err);
 	qemu_child_output(&child, &text);
 	qemu_child_end(&child);
 	if (r == -ETIMEDOUT)

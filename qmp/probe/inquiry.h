@@ -25,10 +25,12 @@ struct inquiry {
 	struct qmp_ask *ask;
 };
 
+int inquiry_patience(const struct qemu_probe *probe); // milliseconds
+
 int inquiry_open(struct inquiry *inquiry, struct err *err);
 void inquiry_close(struct inquiry *inquiry); // harmless twice
 
-// As qmp_ask.
+// As qmp_ask; -EPROTO where QEMU ended.
 int inquiry_ask(struct inquiry *inquiry, const char *command, struct json_object *arguments,
 		struct json_object **result, struct err *err);
 
