@@ -62,7 +62,7 @@ static void test_sparse_and_memory_only_nodes(void **state)
 	assert_cpus(&facts.nodes[0].cpus, "0-3");
 	assert_cpus(&facts.nodes[1].cpus, "");
 	assert_cpus(&facts.nodes[2].cpus, "4-7");
-	assert_true(facts.nodes[0].bytes == 0);
+	assert_true(facts.nodes[0].sized && facts.nodes[0].bytes == 0);
 	assert_true(facts.nodes[1].bytes == 4 * MIB);
 	assert_true(facts.nodes[2].bytes == 2 * MIB);
 	assert_true(facts.nodes[2].free == MIB);
@@ -149,12 +149,12 @@ static void test_broken_files_are_unknown(void **state)
 	assert_cpus(&facts.nodes[0].cpus, "");
 	assert_int_equal(facts.nodes[0].distances[1], 20);
 	assert_null(facts.nodes[1].distances);
-	assert_true(facts.nodes[1].bytes == 0);
+	assert_false(facts.nodes[1].sized);
 	assert_string_equal(facts.thp, "");
 	memory_facts_finish(&facts);
 	read_tree("", &facts);
 	assert_int_equal(facts.n_nodes, 1);
-	assert_true(facts.nodes[0].bytes == 0);
+	assert_false(facts.nodes[0].sized);
 	memory_facts_finish(&facts);
 }
 

@@ -14,15 +14,22 @@
 
 enum { MEMINFO_SIZE = 16 << 10, LINE_SIZE = 8 << 10 };
 
-// "MemTotal:  32489480 kB", in a node's file behind "Node 0 "; 0 where there is no such line.
-static uint64_t meminfo_bytes(const char *text, const char *key)
+// "MemTotal:  32489480 kB", in a node's file behind "Node 0 ".
+static bool meminfo_bytes(const char *text, const char *key, uint64_t *bytes)
 {
 	const char *at = strstr(text, key);
 	unsigned long long kib;
 
 	if (!at || sscanf(at + strlen(key), " %llu kB", &kib) != 1 || kib > UINT64_MAX >> 10)
-		return 0;
-	return kib << 10;
+		return false;
+	*bytes = kib << 10;
+	return true;
+}
+
+static void take_size(const char *meminfo, struct memory_node *node)
+{
+	node->sized = meminfo_bytes(meminfo, "MemTotal:", &node->bytes) &&
+		      meminfo_bytes(meminfo, "MemFree:", &node->free);
 }
 
 // "hugepages-2048kB"
@@ -88,10 +95,8 @@ static void read_node(struct root *root, int node, struct memory_facts *facts)
 	snprintf(path, sizeof(path), NODES "/node%d/cpulist", node);
 	root_read_cpulist(root, path, &out->cpus);
 	snprintf(path, sizeof(path), NODES "/node%d/meminfo", node);
-	if (root_read(root, path, text, sizeof(text)) > 0) {
-		out->bytes = meminfo_bytes(text, "MemTotal:");
-		out->free = meminfo_bytes(text, "MemFree:");
-	}
+	if (root_read(root, path, text, sizeof(text)) > 0)
+		take_size(text, out);
 	snprintf(path, sizeof(path), NODES "/node%d/hugepages", node);
 	read_pools(root, path, node, facts);
 }
@@ -139,8 +144,7 @@ static void make_only_node(struct root *root, const char *meminfo, struct memory
 {
 	struct memory_node *node = MEM_PUSH(facts->nodes, facts->n_nodes);
 
-	node->bytes = facts->total;
-	node->free = meminfo_bytes(meminfo, "MemFree:");
+	take_size(meminfo, node);
 	root_read_cpulist(root, "sys/devices/system/cpu/online", &node->cpus);
 	read_pools(root, "sys/kernel/mm/hugepages", 0, facts);
 }
@@ -165,8 +169,8 @@ void memory_facts_read(struct root *root, struct memory_facts *facts)
 
 	*facts = (struct memory_facts){ 0 };
 	root_read(root, "proc/meminfo", meminfo, sizeof(meminfo));
-	facts->total = meminfo_bytes(meminfo, "MemTotal:");
-	facts->available = meminfo_bytes(meminfo, "MemAvailable:");
+	meminfo_bytes(meminfo, "MemTotal:", &facts->total);
+	meminfo_bytes(meminfo, "MemAvailable:", &facts->available);
 	read_nodes(root, facts);
 	if (!facts->n_nodes)
 		make_only_node(root, meminfo, facts);

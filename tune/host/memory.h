@@ -4,6 +4,7 @@
 
 #include "base/cpuset.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -12,7 +13,8 @@ struct root;
 struct memory_node {
 	int node;	    // the kernel's number; may be sparse
 	struct cpuset cpus; // online ones; empty for a memory-only node
-	uint64_t bytes, free; // bytes 0: unknown, or a node without memory
+	bool sized;	    // bytes and free are known; a node may well have 0
+	uint64_t bytes, free;
 	int *distances; // to each node that exists, in the order of nodes[]; NULL: unknown
 	size_t n_distances;
 };
