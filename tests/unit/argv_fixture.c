@@ -135,6 +135,7 @@ static void finish_plan(struct plan *plan)
 	free(plan->memory_nodes);
 	free(plan->qemu);
 	diags_finish(&plan->warnings);
+	*plan = (struct plan){ 0 };
 }
 
 void argv_fixture_finish(struct argv_fixture *fx)
@@ -163,6 +164,8 @@ void argv_fixture_add_caps(struct argv_fixture *fx, const char *words)
 
 void argv_fixture_make(struct argv_fixture *fx)
 {
+	finish_plan(&fx->plan);
+	diags_finish(&fx->diags);
 	argv_choose(&fx->build);
 	argv_machine(&fx->build);
 	argv_cpu(&fx->build);

@@ -29,6 +29,7 @@ void argv_fixture_place(struct argv_fixture *fx, int sockets, int cores, int thr
 void argv_fixture_set_nodes(struct argv_fixture *fx, int nodes);
 
 // Calls the parts of machine, cpu, memory, display, monitor and raw arguments, as plan_make does.
+// Each call starts with an empty plan.
 void argv_fixture_make(struct argv_fixture *fx);
 
 // "-option" is there with exactly this value, in the executed form.
