@@ -119,7 +119,12 @@ static void choose_accel(struct argv_build *b)
 		b->plan->accel_why = mem_printf("%s with -cpu %s", how, model);
 	else
 		b->plan->accel_why = mem_printf("no KVM: %s", obstacle);
-	if (obstacle && b->kvm)
+	// Without KVM it would not be found either.
+	if (obstacle && strstr(obstacle, "unable to find CPU model"))
+		diag_hint(argv_host_error(b, "model-unknown", "cpu", "model", "%s knows no CPU model '%s'",
+					  b->plan->qemu, model),
+			  "%s -cpu help lists them", b->plan->qemu);
+	else if (obstacle && b->kvm)
 		diag_hint(argv_host_error(b, "kvm-unusable", "vm", "accel", "KVM with -cpu %s: %s", model,
 					  obstacle),
 			  "%s", kvm_remedy(obstacle));
@@ -197,9 +202,7 @@ static void choose_display(struct argv_build *b)
 void argv_choose(struct argv_build *b)
 {
 	const struct profile *profile = b->profile;
-	const char *qemu = b->facts->qemu.path ? b->facts->qemu.path : profile->vm.qemu;
 
-	mem_set(&b->plan->qemu, qemu ? qemu : "qemu-system-x86_64");
 	b->windows = profile->vm.os == OS_WINDOWS;
 	b->secure_boot = profile->firmware.type == FIRMWARE_OVMF_SECUREBOOT;
 	b->needs_shared_memory = profile->memory.share == TRI_YES;

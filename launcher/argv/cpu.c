@@ -15,15 +15,8 @@ static void say(struct str *why, const char *text)
 
 static void add_model(struct argv_build *b, struct str *cpu, struct str *why)
 {
-	const struct qemu_caps *caps = &b->facts->qemu;
 	bool whole = str_eq(b->cpu_model, "host") || str_eq(b->cpu_model, "max");
 
-	// A QEMU that lists CPU models at all lists this one.
-	if (!qemu_caps_has(caps, "device/%s-x86_64-cpu", b->cpu_model) &&
-	    qemu_caps_has(caps, "device/qemu64-x86_64-cpu"))
-		diag_hint(argv_host_error(b, "model-unknown", "cpu", "model", "%s knows no CPU model '%s'",
-					  b->plan->qemu, b->cpu_model),
-			  "%s -cpu help lists them", b->plan->qemu);
 	str_add(cpu, b->cpu_model);
 	if (b->profile->cpu.model)
 		say(why, "model as asked");

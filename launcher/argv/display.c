@@ -68,14 +68,12 @@ void argv_display(struct argv_build *b)
 		return;
 	}
 	check_display(b);
-	if (b->display == DISPLAY_SPICE) {
+	if (b->display == DISPLAY_SPICE)
 		add_spice(b);
-	} else if (b->display == DISPLAY_VNC) {
+	else if (b->display == DISPLAY_VNC)
 		add_vnc(b);
-	} else {
+	else
 		argv_add(b, "-display", "%s", displays[b->display].name);
-		strv_copy(&b->plan->environment, &b->facts->environment);
-	}
 	add_video(b);
 	add_tablet(b);
 }

@@ -28,11 +28,13 @@ static void add_machine(struct argv_build *b)
 
 	if (b->irqchip)
 		str_addf(&options, ",kernel-irqchip=%s", b->irqchip);
+	// Only secure boot wants SMM: firmware.c adds smm=on where the image needs it.
+	if (!b->secure_boot)
+		str_add(&options, ",smm=off");
 	// Windows reads the HPET often, and each read is an exit; it does well without.
 	if (b->windows && qemu_caps_has(&b->facts->qemu, "property/%s/hpet", b->q35 ? "q35" : "pc"))
 		str_add(&options, ",hpet=off");
-	argv_add(b, "-machine", "%s,smm=%s,vmport=off,dump-guest-core=off,mem-merge=off%s", machine,
-		 b->secure_boot ? "on" : "off", str_text(&options));
+	argv_add(b, "-machine", "%s,vmport=off,dump-guest-core=off,mem-merge=off%s", machine, str_text(&options));
 }
 
 // A vCPU each on a thread of its own under TCG too: else there is nothing to pin.

@@ -2,6 +2,7 @@
 #include "tests/unit/argv_fixture.h"
 
 #include "base/cleanup.h"
+#include "base/err.h"
 #include "base/io.h"
 #include "base/mem.h"
 
@@ -15,36 +16,6 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
-
-// Until the plan's own file has it.
-__attribute__((weak)) struct plan_fd *plan_add_fd(struct plan *plan, enum plan_fd_kind kind, const char *what,
-						   const char *path)
-{
-	struct plan_fd *fd = MEM_PUSH(plan->fds, plan->n_fds);
-
-	*fd = (struct plan_fd){ .fd = 10 + (int)plan->n_fds - 1,
-				.kind = kind,
-				.what = mem_dup(what),
-				.path = mem_dup(path),
-				.helper = -1 };
-	return fd;
-}
-
-__attribute__((weak)) struct place profile_where(const struct profile *profile, const char *section,
-						 const char *title, const char *key)
-{
-	(void)profile, (void)section, (void)title, (void)key;
-	return (struct place){ NULL, 0 };
-}
-
-__attribute__((weak)) const struct cpu *cpu_facts_find(const struct cpu_facts *facts, int id)
-{
-	for (size_t i = 0; i < facts->count; i++) {
-		if (facts->cpus[i].id == id)
-			return &facts->cpus[i];
-	}
-	return NULL;
-}
 
 static void free_nodes(struct argv_fixture *fx)
 {
@@ -119,28 +90,9 @@ void argv_fixture_init(struct argv_fixture *fx)
 					 .diags = &fx->diags };
 }
 
-static void finish_plan(struct plan *plan)
-{
-	for (size_t i = 0; i < plan->n_fds; i++) {
-		free(plan->fds[i].what);
-		free(plan->fds[i].path);
-	}
-	free(plan->fds);
-	strv_finish(&plan->argv);
-	strv_finish(&plan->argv_paths);
-	strv_finish(&plan->environment);
-	free(plan->accel_why);
-	free(plan->cpu_why);
-	free(plan->memory_why);
-	free(plan->memory_nodes);
-	free(plan->qemu);
-	diags_finish(&plan->warnings);
-	*plan = (struct plan){ 0 };
-}
-
 void argv_fixture_finish(struct argv_fixture *fx)
 {
-	finish_plan(&fx->plan);
+	plan_finish(&fx->plan);
 	diags_finish(&fx->diags);
 	free_nodes(fx);
 	free(fx->placement.vcpus);
@@ -164,8 +116,9 @@ void argv_fixture_add_caps(struct argv_fixture *fx, const char *words)
 
 void argv_fixture_make(struct argv_fixture *fx)
 {
-	finish_plan(&fx->plan);
+	plan_finish(&fx->plan);
 	diags_finish(&fx->diags);
+	fx->plan.qemu = mem_dup(fx->facts.qemu.path ? fx->facts.qemu.path : "qemu-system-x86_64");
 	argv_choose(&fx->build);
 	argv_machine(&fx->build);
 	argv_cpu(&fx->build);
@@ -211,6 +164,19 @@ const struct diag *argv_fixture_diag(const struct argv_fixture *fx, const char *
 	const struct diag *diag = find_diag(&fx->diags, code);
 
 	return diag ? diag : find_diag(&fx->plan.warnings, code);
+}
+
+void argv_fixture_load_caps(struct argv_fixture *fx, const char *path)
+{
+	AUTO_STR struct str text = { 0 };
+	struct err err = ERR_NONE;
+
+	qemu_caps_finish(&fx->facts.qemu);
+	if (io_read_file(AT_FDCWD, path, &text, 16 << 20, &err) ||
+	    qemu_caps_parse(str_text(&text), &fx->facts.qemu, &err)) {
+		fprintf(stderr, "%s: %s\n", path, err.text);
+		abort();
+	}
 }
 
 bool argv_fixture_can_start_qemu(const struct argv_fixture *fx)

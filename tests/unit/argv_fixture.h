@@ -22,6 +22,9 @@ void argv_fixture_finish(struct argv_fixture *fx);
 // QEMU becomes known, and has these words (split at blanks) too.
 void argv_fixture_add_caps(struct argv_fixture *fx, const char *words);
 
+// QEMU is the recorded one of this file (tests/qemu/…). Aborts if it can't be read.
+void argv_fixture_load_caps(struct argv_fixture *fx, const char *path);
+
 // The guest gets this topology, and with pin[] (or NULL) these host CPUs.
 void argv_fixture_place(struct argv_fixture *fx, int sockets, int cores, int threads, const int *pin);
 

@@ -77,19 +77,6 @@ static void test_features_follow_in_order(void **state)
 	assert_string_equal(cpu(fx), "qemu64,+aes,-svm,phys-bits=40");
 }
 
-static void test_model_that_this_qemu_lacks(void **state)
-{
-	struct argv_fixture *fx = *state;
-
-	argv_fixture_add_caps(fx, KNOWN "device/qemu64-x86_64-cpu device/EPYC-x86_64-cpu");
-	fx->profile.cpu.model = (char *)"EPYC-Zen9";
-	argv_fixture_make(fx);
-	assert_int_equal(argv_fixture_diag(fx, "model-unknown")->level, DIAG_HOST_ERROR);
-	fx->profile.cpu.model = (char *)"EPYC";
-	argv_fixture_make(fx);
-	assert_null(argv_fixture_diag(fx, "model-unknown"));
-}
-
 static void test_topoext_needs_amd_threads_and_kvm(void **state)
 {
 	struct argv_fixture *fx = *state;
@@ -372,7 +359,6 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_model_by_accelerator, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_features_follow_in_order, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_model_that_this_qemu_lacks, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_topoext_needs_amd_threads_and_kvm, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_hide_kvm_only_when_asked, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_windows_gets_the_recommended_set, setup, teardown),

@@ -224,6 +224,19 @@ static void test_explicit_kvm_that_fails(void **state)
 	assert_non_null(strstr(diag->hint, "kvm"));
 }
 
+static void test_model_that_this_qemu_lacks(void **state)
+{
+	struct argv_fixture *fx = *state;
+
+	set_kvm(fx);
+	fx->profile.cpu.model = (char *)"EPYC-Zen9";
+	argv_fixture_add_caps(fx, KNOWN);
+	qemu_caps_add(&fx->facts.qemu, "no-accel/kvm/EPYC-Zen9/unable to find CPU model 'EPYC-Zen9'");
+	qemu_caps_sort(&fx->facts.qemu);
+	argv_fixture_make(fx);
+	assert_int_equal(argv_fixture_diag(fx, "model-unknown")->level, DIAG_HOST_ERROR);
+}
+
 static void test_host_without_kvm(void **state)
 {
 	struct argv_fixture *fx = *state;
@@ -262,7 +275,7 @@ static void test_secure_boot_and_smm(void **state)
 	assert_non_null(strstr(machine(fx), ",smm=off"));
 	fx->profile.firmware.type = FIRMWARE_OVMF_SECUREBOOT;
 	argv_fixture_make(fx);
-	assert_non_null(strstr(machine(fx), ",smm=on"));
+	assert_null(strstr(machine(fx), "smm")); // the firmware's part turns it on
 }
 
 static void test_windows_clock(void **state)
@@ -349,6 +362,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_kvm_that_was_tried, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_refusal_is_of_one_model, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_explicit_kvm_that_fails, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_model_that_this_qemu_lacks, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_host_without_kvm, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_captured_cpu_flags_are_enough, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_model_host_needs_kvm, setup, teardown),
