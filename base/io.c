@@ -115,3 +115,18 @@ long long io_now_ms(void)
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	return now.tv_sec * 1000LL + now.tv_nsec / 1000000;
 }
+
+int io_make_directories(const char *path, mode_t mode, struct err *err)
+{
+	AUTO_STR struct str part = { 0 };
+
+	for (const char *at = path; *at;) {
+		size_t n = strspn(at, "/") + strcspn(at + strspn(at, "/"), "/");
+
+		str_addn(&part, at, n);
+		at += n;
+		if (mkdir(part.text, mode) < 0 && errno != EEXIST)
+			return err_sys(err, -errno, "making %s", part.text);
+	}
+	return 0;
+}

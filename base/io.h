@@ -28,3 +28,6 @@ int io_set_cloexec(int fd, bool on);
 
 // CLOCK_MONOTONIC in milliseconds.
 long long io_now_ms(void);
+
+// mkdir -p with this mode for what is made. Returns 0 or -errno with a message.
+int io_make_directories(const char *path, mode_t mode, struct err *err);

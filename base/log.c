@@ -5,6 +5,7 @@
 #include "base/io.h"
 #include "base/str.h"
 
+#include <string.h>
 #include <time.h>
 
 static struct {
@@ -76,4 +77,10 @@ void log_message(enum log_level level, const char *fmt, ...)
 	if (out.fd >= 0 && level <= LOG_LEVEL_INFO)
 		to_file(level, str_text(&text));
 	errno = saved;
+}
+
+void log_diagnostic(enum log_level level, const char *text)
+{
+	if (level <= out.shown)
+		io_write_all(STDERR_FILENO, text, strlen(text));
 }

@@ -18,6 +18,9 @@ void log_set_raw_terminal(bool raw);
 
 void log_message(enum log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
+// A diagnostic as diag_print made it, whole lines, without our name before them.
+void log_diagnostic(enum log_level level, const char *text);
+
 #define log_error(...)	 log_message(LOG_LEVEL_ERROR, __VA_ARGS__)
 #define log_warning(...) log_message(LOG_LEVEL_WARNING, __VA_ARGS__)
 #define log_notice(...)	 log_message(LOG_LEVEL_NOTICE, __VA_ARGS__)

@@ -139,6 +139,12 @@ char *line_reader_next(struct line_reader *reader)
 	return NULL;
 }
 
+const char *line_reader_rest(const struct line_reader *reader, size_t *size)
+{
+	*size = reader->len - reader->start;
+	return reader->data + reader->start;
+}
+
 struct json_object *line_parse_object(const char *line, struct err *err)
 {
 	size_t size = strlen(line);

@@ -33,6 +33,10 @@ int line_reader_feed(struct line_reader *reader, const char *data, size_t size);
 // skipped.
 char *line_reader_next(struct line_reader *reader);
 
+// The bytes that came behind the lines taken so far, for a stream that stops being lines; valid until
+// the next fill.
+const char *line_reader_rest(const struct line_reader *reader, size_t *size);
+
 // One line that must be one JSON object in UTF-8, nested at most 128 deep: the schema of QEMU 7.2 needs
 // 6, query-block one more for each backing file. json-c's strict mode, which still lets 'single quotes'
 // and NaN pass. Returns a reference, or NULL with -EPROTO.

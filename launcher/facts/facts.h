@@ -92,6 +92,7 @@ struct facts {
 	char *passt;	 // the program, NULL: not installed
 	struct account self, login, vfiorun, nobody, named; // login: SUDO_UID or PKEXEC_UID; named: [vm] user
 	struct strv environment; // the display's and audio's variables that are set, "NAME=value"
+	struct strv home_environment; // HOME, USER and LOGNAME: only for a QEMU that runs as ourselves
 	struct cpuset others; // CPUs that other running guests of ours are pinned to
 	uint64_t memlock_soft, memlock_hard; // UINT64_MAX: unlimited
 	struct attribute_facts attributes; // those that this profile's [host] section would set

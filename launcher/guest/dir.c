@@ -186,30 +186,42 @@ static bool same_process(const struct process_id *id)
 	return id->pid > 0 && process_read_id(id->pid, &now) == 0 && now.start == id->start;
 }
 
+// What lies in NAME/, whoever keeps it.
+static enum life look_inside(int dir, bool qemu_lives, struct state *state)
+{
+	struct state own = { 0 }, *found = state ? state : &own;
+	enum life life = LIFE_DEAD;
+
+	if (state_read(dir, found, NULL) == 0 && found->phase == PHASE_RUNNING && found->plan &&
+	    qemu_lives && same_process(&found->qemu))
+		life = LIFE_ORPHAN;
+	state_finish(&own);
+	return life;
+}
+
+enum life guest_look_locked(const struct guest_dir *dir, struct state *state)
+{
+	if (state)
+		*state = (struct state){ 0 };
+	if (dir->dir < 0)
+		return LIFE_NONE;
+	return look_inside(dir->dir, !lock_is_free(dir->alive), state);
+}
+
 enum life guest_look(const struct paths *paths, const char *name, struct state *state)
 {
 	AUTO_CLOSE int base = open(paths->run_base, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	AUTO_CLOSE int dir = -1;
-	struct state own = { 0 }, *found = state ? state : &own;
 	enum life life = LIFE_NONE;
 
-	*found = (struct state){ 0 };
+	if (state)
+		*state = (struct state){ 0 };
 	if (base < 0)
 		return LIFE_NONE;
 	dir = openat(base, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-	if (dir >= 0) {
-		int r = state_read(dir, found, NULL);
-
-		if (r == 0 && found->phase == PHASE_RUNNING && lock_is_held(base, ".alive-", name) &&
-		    same_process(&found->qemu))
-			life = LIFE_ORPHAN;
-		else
-			life = LIFE_DEAD;
-	}
-	if (lock_is_held(base, ".lock-", name))
-		life = LIFE_RUNNING;
-	state_finish(&own);
-	return life;
+	if (dir >= 0)
+		life = look_inside(dir, lock_is_held(base, ".alive-", name), state);
+	return lock_is_held(base, ".lock-", name) ? LIFE_RUNNING : life;
 }
 
 static int by_name(const void *a, const void *b)

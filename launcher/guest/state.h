@@ -70,5 +70,8 @@ void guest_dir_close(struct guest_dir *dir);
 // released. A state of another boot counts as dead.
 enum life guest_look(const struct paths *paths, const char *name, struct state *state);
 
+// The same for who holds the keeper's lock: LIFE_NONE, LIFE_ORPHAN or LIFE_DEAD.
+enum life guest_look_locked(const struct guest_dir *dir, struct state *state);
+
 // Names that have a run directory, sorted, appended.
 void guest_list(const struct paths *paths, struct strv *names);

@@ -98,6 +98,7 @@ struct plan {
 	int greeting_ms;
 	int n_vcpus, n_iothreads;
 	bool console;	// QEMU has a serial console on RUN/console.sock
+	bool console_on_stdio; // `run` relays it on its own terminal
 	bool kvm;
 	bool kvm_node;	// QEMU's user can't open /dev/kvm: it gets one of its own, in a mount namespace
 	char *accel_why, *cpu_why;
@@ -117,6 +118,7 @@ struct plan_options {
 void plan_make(const struct profile *profile, const struct facts *facts, const struct plan_options *options,
 	       struct plan *plan, struct diags *diags);
 void plan_finish(struct plan *plan);
+void plan_free(struct plan *plan); // heap; NULL is harmless
 
 // Helpers for the parts that fill a plan.
 struct plan_fd *plan_add_fd(struct plan *plan, enum plan_fd_kind kind, const char *what, const char *path);

@@ -80,3 +80,10 @@ void plan_finish(struct plan *plan)
 	diags_finish(&plan->warnings);
 	*plan = (struct plan){ 0 };
 }
+
+void plan_free(struct plan *plan)
+{
+	if (plan)
+		plan_finish(plan);
+	free(plan);
+}

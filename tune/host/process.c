@@ -170,3 +170,12 @@ int process_read_comm(pid_t pid, pid_t tid, char *buf, size_t size)
 		buf[--n] = '\0';
 	return n;
 }
+
+void process_read_boot_id(char *buf, size_t size)
+{
+	AUTO_STR struct str text = { 0 };
+
+	buf[0] = '\0';
+	if (io_read_file(AT_FDCWD, "/proc/sys/kernel/random/boot_id", &text, 64, NULL) == 0)
+		snprintf(buf, size, "%s", str_strip(text.text));
+}

@@ -34,3 +34,6 @@ void thread_list_finish(struct thread_list *list);
 int process_list_vhost(pid_t pid, struct thread_list *out);
 
 int process_read_comm(pid_t pid, pid_t tid, char *buf, size_t size); // length or -errno
+
+// The id of this boot, "" where the kernel does not say.
+void process_read_boot_id(char *buf, size_t size);

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: MIT
+// Owns the table of commands and the reading of the command line. Refuses to act: main dispatches.
+#pragma once
+
+#include "base/log.h"
+#include "base/str.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct command;
+struct err;
+struct json_object;
+
+struct command_line {
+	const struct command *command;
+	const char *name; // PROFILE or NAME, NULL: not given
+	const char *root; // --root
+	struct strv operands; // behind the name
+	struct strv sets, qemu_args;
+	bool headless, detach, json, force, follow, if_dead;
+	enum log_level shown;
+	bool colour;
+};
+
+enum operand_kind { OPERAND_NONE, OPERAND_PROFILE, OPERAND_GUEST };
+
+struct command {
+	const char *name;
+	const char *synopsis; // what stands behind the name
+	const char *summary;  // one line
+	const char *help;     // what `help COMMAND` says beside the options
+	int (*run)(const struct command_line *line);
+	const char *options; // names of the long options it takes, blank-separated
+	enum operand_kind operand;
+	bool operand_optional;
+	int more_operands; // how many may follow it
+};
+
+const struct command *commands(size_t *count);
+const struct command *command_find(const char *name);
+
+// Reads argv. Returns 0, or 2 after having said what is wrong; or -1 where help or the version was shown.
+int command_line_parse(int argc, char **argv, struct command_line *line);
+void command_line_finish(struct command_line *line);
+
+// The options of a command, for help and the completions' check.
+void command_print_help(const struct command *command, struct str *out);
+void commands_print_help(struct str *out);
+
+// One row of the table each.
+int plan_command(const struct command_line *line);
+int argv_command(const struct command_line *line);
+int host_command(const struct command_line *line);
+int list_command(const struct command_line *line);
+int status_command(const struct command_line *line);
+int stop_command(const struct command_line *line);
+int pause_command(const struct command_line *line);
+int resume_command(const struct command_line *line);
+int reset_command(const struct command_line *line);
+int wait_command(const struct command_line *line);
+int console_command(const struct command_line *line);
+int log_command(const struct command_line *line);
+int qmp_command(const struct command_line *line);
+int help_command(const struct command_line *line);
+
+// Shows a failure with its hint. Returns 1.
+int report_error(const struct err *err);
+
+// Appends the value as indented JSON with a final newline. Borrows it.
+void add_json_text(struct json_object *value, struct str *out);
+
+// Writes to stdout. Returns 0, or 1 after having said that it can't be written.
+int print_out(const char *text);

@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: MIT
+// The commands that ask a running guest: stop, pause, resume, reset, wait, qmp.
+#include "launcher/commands/commands.h"
+
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "launcher/guest/client.h"
+#include "launcher/guest/paths.h"
+#include "launcher/guest/state.h"
+#include "launcher/run.h"
+#include "tune/host/process.h"
+
+#include <json-c/json.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { ANSWER_MS = 35000, QMP_ANSWER_MS = 65000 };
+
+static int connect_guest(const struct command_line *line, struct control_client *client)
+{
+	struct paths paths;
+	struct err err = ERR_NONE;
+	int r = paths_read(&paths, &err);
+
+	*client = (struct control_client){ .fd = -1 };
+	if (r == 0)
+		r = control_connect(client, &paths, line->name, &err);
+	paths_finish(&paths);
+	return r < 0 ? report_error(&err) : 0;
+}
+
+// Takes args. *result may be NULL where it does not matter.
+static int ask(const struct command_line *line, struct control_client *client, const char *verb,
+	       struct json_object *args, int timeout_ms, struct json_object **result)
+{
+	struct err err = ERR_NONE;
+	struct json_object *answer = control_call(client, verb, args, timeout_ms, &err);
+
+	(void)line;
+	if (!answer)
+		return report_error(&err);
+	if (result)
+		*result = answer;
+	else
+		json_object_put(answer);
+	return 0;
+}
+
+static int ask_once(const struct command_line *line, const char *verb)
+{
+	struct control_client client;
+	int status = connect_guest(line, &client);
+
+	if (status == 0)
+		status = ask(line, &client, verb, NULL, ANSWER_MS, NULL);
+	control_close(&client);
+	return status;
+}
+
+int pause_command(const struct command_line *line)
+{
+	return ask_once(line, "pause");
+}
+
+int resume_command(const struct command_line *line)
+{
+	return ask_once(line, "resume");
+}
+
+int reset_command(const struct command_line *line)
+{
+	return ask_once(line, "reset");
+}
+
+static int read_exit_status(struct json_object *result)
+{
+	struct json_object *status;
+
+	return json_object_object_get_ex(result, "status", &status) ? json_object_get_int(status) : 1;
+}
+
+// The guest's own exit status, or 1 where its keeper died before it could say.
+static int wait_end(const struct command_line *line, struct control_client *client)
+{
+	struct json_object *result = NULL;
+	int status = ask(line, client, "wait", NULL, -1, &result);
+
+	if (status)
+		return status;
+	status = read_exit_status(result);
+	json_object_put(result);
+	return status;
+}
+
+static enum life look(const char *name, struct state *state)
+{
+	struct paths paths;
+	enum life life;
+
+	*state = (struct state){ 0 };
+	if (paths_read(&paths, NULL) < 0)
+		return LIFE_NONE;
+	life = guest_look(&paths, name, state);
+	paths_finish(&paths);
+	return life;
+}
+
+// Nobody is there to say how it ended: that it has is all we can learn.
+static int wait_orphan(const struct state *state)
+{
+	AUTO_CLOSE int pidfd = process_open(&state->qemu);
+	struct pollfd end = { .fd = pidfd, .events = POLLIN };
+
+	while (pidfd >= 0 && poll(&end, 1, -1) <= 0)
+		;
+	log_error("it ended without a keeper: how is not known");
+	return 1;
+}
+
+int wait_command(const struct command_line *line)
+{
+	struct control_client client;
+	struct state state;
+	enum life life = look(line->name, &state);
+	int status;
+
+	if (life == LIFE_ORPHAN) {
+		status = wait_orphan(&state);
+	} else {
+		status = connect_guest(line, &client);
+		if (status == 0)
+			status = wait_end(line, &client);
+		control_close(&client);
+	}
+	state_finish(&state);
+	return status;
+}
+
+static int stop_running(const struct command_line *line)
+{
+	struct control_client client;
+	int status = connect_guest(line, &client);
+	struct json_object *args = json_object_new_object();
+
+	json_object_object_add(args, "force", json_object_new_boolean(line->force));
+	if (status == 0)
+		status = ask(line, &client, "stop", args, ANSWER_MS, NULL);
+	else
+		json_object_put(args);
+	if (status == 0)
+		status = wait_end(line, &client);
+	control_close(&client);
+	// how the guest ended is its own affair; that the host is as it was is ours
+	return status == 4 ? 4 : status;
+}
+
+int stop_command(const struct command_line *line)
+{
+	struct state state;
+	enum life life = look(line->name, &state);
+
+	state_finish(&state);
+	if (life == LIFE_ORPHAN)
+		return run_stop_orphan(line);
+	if (life == LIFE_DEAD)
+		return revert_command(line);
+	return stop_running(line);
+}
+
+// {"execute":…} as it is; a bare word becomes one.
+static struct json_object *parse_command(const char *text, struct err *err)
+{
+	struct json_object *command;
+
+	if (text[strspn(text, " \t")] == '{')
+		return line_parse_object(text, err);
+	command = json_object_new_object();
+	json_object_object_add(command, "execute", json_object_new_string(text));
+	return command;
+}
+
+static int run_qmp(const struct command_line *line, struct control_client *client, const char *text)
+{
+	AUTO_STR struct str out = { 0 };
+	struct err err = ERR_NONE;
+	struct json_object *command = parse_command(text, &err), *result = NULL;
+	int status;
+
+	if (!command)
+		return report_error(&err), 2;
+	status = ask(line, client, "qmp", command, QMP_ANSWER_MS, &result);
+	if (status)
+		return status;
+	add_json_text(result, &out);
+	json_object_put(result);
+	return print_out(out.text);
+}
+
+static int prompt_qmp(const struct command_line *line, struct control_client *client)
+{
+	bool terminal = isatty(STDIN_FILENO);
+	AUTO_FREE char *text = NULL;
+	size_t room = 0;
+	int status = 0;
+
+	for (;;) {
+		if (terminal)
+			print_out("qmp> ");
+		if (getline(&text, &room, stdin) < 0)
+			return terminal ? print_out("\n") : status;
+		if (*str_strip(text))
+			status = run_qmp(line, client, str_strip(text));
+	}
+}
+
+int qmp_command(const struct command_line *line)
+{
+	struct control_client client;
+	int status = connect_guest(line, &client);
+
+	if (status == 0)
+		status = line->operands.count ? run_qmp(line, &client, line->operands.items[0]) :
+						prompt_qmp(line, &client);
+	control_close(&client);
+	return status;
+}

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: MIT
+#include "launcher/plan/changes.h"
+
+#include "base/cleanup.h"
+#include "base/mem.h"
+#include "launcher/facts/facts.h"
+#include "launcher/plan/plan.h"
+
+#include <inttypes.h>
+
+// What one key of [host] asks of one attribute.
+struct wish {
+	const char *key;
+	enum attribute attribute;
+	const char *kind;
+	const char *value; // NULL: not asked for
+	const char *why;
+};
+
+// CPUs that the guest's threads run on: the others keep what they have.
+static struct cpuset guest_cpus(const struct plan *plan, const struct facts *facts)
+{
+	struct cpuset cpus = { 0 };
+
+	for (size_t i = 0; i < plan->n_pins; i++) {
+		if (plan->pins[i].target == PIN_VCPU || plan->pins[i].target == PIN_IOTHREAD)
+			cpuset_or(&cpus, &plan->pins[i].cpus);
+	}
+	return cpuset_is_empty(&cpus) ? facts->cpus.online : cpus;
+}
+
+static void refuse_value(const struct profile *profile, const struct wish *wish,
+			 const struct attribute_fact *fact, struct diags *diags)
+{
+	diag_hint(diag_add(diags, DIAG_HOST_ERROR, "host-value", profile_where(profile, "host", NULL, wish->key),
+			   "%s does not take `%s`", fact->path, wish->value),
+		  "it takes: %s", fact->choices);
+}
+
+static size_t add_wish(const struct profile *profile, const struct facts *facts, const struct wish *wish,
+		       const struct cpuset *cpus, struct plan *plan, struct diags *diags)
+{
+	size_t found = 0;
+
+	for (size_t i = 0; i < facts->attributes.count; i++) {
+		const struct attribute_fact *fact = &facts->attributes.items[i];
+
+		if (fact->attribute != wish->attribute || (fact->cpu >= 0 && !cpuset_has(cpus, fact->cpu)))
+			continue;
+		if (!found++ && !attribute_takes(fact, wish->value))
+			refuse_value(profile, wish, fact, diags);
+		change_add(&plan->changes, wish->kind, fact->path, fact->value, wish->value, "%s",
+			   wish->why);
+	}
+	return found;
+}
+
+static void say_missing(const struct profile *profile, const char *key, struct diags *diags)
+{
+	diag_hint(diag_add(diags, DIAG_HOST_ERROR, "host-lacks", profile_where(profile, "host", NULL, key),
+			   "this host has nothing to set `%s` on", key),
+		  "leave `%s` out of [host]", key);
+}
+
+static bool can_change(const struct profile *profile, const struct facts *facts, struct diags *diags)
+{
+	if (facts->root || !facts->live)
+		return true;
+	diag_hint(diag_add(diags, DIAG_HOST_ERROR, "not-root", (struct place){ profile->path, 0 },
+			   "the [host] section changes the host, which only root can"),
+		  "run with sudo, or leave [host] out");
+	return false;
+}
+
+// Boost has two homes: cpufreq's (1 is on) and intel_pstate's (1 is off).
+static void add_boost(const struct profile *profile, const struct facts *facts, struct plan *plan,
+		      struct diags *diags)
+{
+	bool on = profile->host.boost == TRI_YES;
+	const char *why = on ? "the guest's CPUs may boost" : "no boost: steadier clocks";
+	const struct wish wishes[] = {
+		{ "boost", ATTRIBUTE_BOOST, "set", on ? "1" : "0", why },
+		{ "boost", ATTRIBUTE_NO_TURBO, "set", on ? "0" : "1", why },
+	};
+
+	if (profile->host.boost == TRI_AUTO)
+		return;
+	if (add_wish(profile, facts, &wishes[0], NULL, plan, diags) +
+		    add_wish(profile, facts, &wishes[1], NULL, plan, diags) == 0)
+		say_missing(profile, "boost", diags);
+}
+
+static char *number(int64_t value)
+{
+	return value < 0 ? NULL : mem_printf("%" PRId64, value);
+}
+
+void plan_add_changes(const struct profile *profile, const struct facts *facts, struct plan *plan,
+		      struct diags *diags)
+{
+	AUTO_FREE char *min_freq = number(profile->host.min_freq);
+	AUTO_FREE char *halt_poll = number(profile->host.halt_poll_ns);
+	AUTO_FREE char *latency = number(profile->host.latency);
+	const struct wish wishes[] = {
+		{ "governor", ATTRIBUTE_GOVERNOR, "set", profile->host.governor,
+		  "the governor decides how fast the guest's CPUs clock up" },
+		{ "epp", ATTRIBUTE_EPP, "set", profile->host.epp,
+		  "the firmware's bias between speed and power on the guest's CPUs" },
+		{ "min_freq", ATTRIBUTE_MIN_FREQ, "set", min_freq,
+		  "the guest's CPUs do not clock below this" },
+		{ "halt_poll_ns", ATTRIBUTE_HALT_POLL_NS, "set", halt_poll,
+		  "how long KVM polls before a halted vCPU sleeps" },
+		{ "ignore_msrs", ATTRIBUTE_IGNORE_MSRS, "set",
+		  profile->host.ignore_msrs == TRI_AUTO ? NULL :
+		  profile->host.ignore_msrs == TRI_YES	? "1" :
+							  "0",
+		  "what a guest sees when it reads a model-specific register that KVM does not know" },
+		{ "latency", ATTRIBUTE_LATENCY, "hold", latency,
+		  "CPUs enter no idle state that takes longer to leave" },
+	};
+	struct cpuset cpus = guest_cpus(plan, facts);
+	bool asked = profile->host.boost != TRI_AUTO;
+
+	for (size_t i = 0; i < ARRAY_SIZE(wishes); i++)
+		asked |= wishes[i].value != NULL;
+	if (!asked || !can_change(profile, facts, diags))
+		return;
+	for (size_t i = 0; i < ARRAY_SIZE(wishes); i++) {
+		if (wishes[i].value && !add_wish(profile, facts, &wishes[i], &cpus, plan, diags))
+			say_missing(profile, wishes[i].key, diags);
+	}
+	add_boost(profile, facts, plan, diags);
+}

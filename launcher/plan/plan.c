@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: MIT
+// The plan as a whole: who, where, what changes on the host; QEMU's command line is argv/'s.
+#include "launcher/plan/plan.h"
+
+#include "base/cleanup.h"
+#include "base/mem.h"
+#include "launcher/argv/argv.h"
+#include "launcher/facts/facts.h"
+#include "launcher/plan/changes.h"
+#include "qmp/client.h"
+
+#include <string.h>
+
+static void choose_user(const struct profile *profile, const struct facts *facts, struct plan *plan,
+			struct diags *diags)
+{
+	const struct account *user = facts_qemu_user(profile, facts);
+	struct place place = profile_where(profile, "vm", NULL, "user");
+
+	if (!facts->live) {
+		plan->user.name = mem_dup(profile->vm.user ? profile->vm.user : "vfiorun");
+		return;
+	}
+	if (!user) {
+		struct diag *diag = diag_add(diags, DIAG_HOST_ERROR, "no-user", place, "there is no user `%s`",
+					     profile->vm.user ? profile->vm.user : "vfiorun");
+
+		diag_hint(diag, "useradd --system --no-create-home --shell /usr/sbin/nologin %s",
+			  profile->vm.user ? profile->vm.user : "vfiorun");
+		return;
+	}
+	plan->user.name = mem_dup(user->name);
+	plan->user.uid = user->uid;
+	plan->user.gid = user->gid;
+	plan->user.change = facts->root && user->uid != 0;
+	if (!facts->root && user->uid != facts->self.uid)
+		diag_hint(diag_add(diags, DIAG_HOST_ERROR, "not-root", place,
+				   "only root can run QEMU as `%s`", user->name),
+			  "run with sudo, or leave `user` out");
+	if (user == &facts->nobody)
+		diag_hint(diag_add(&plan->warnings, DIAG_WARNING, "user-nobody", place,
+				   "there is no user `vfiorun`: QEMU runs as `%s`, which other programs "
+				   "may use too",
+				   user->name),
+			  "useradd --system --no-create-home --shell /usr/sbin/nologin vfiorun");
+}
+
+static struct sched choose_scheduler(const struct profile *profile, const struct facts *facts,
+				     struct diags *diags)
+{
+	const struct sched_request *request = &profile->cpu.scheduler;
+	struct sched other = { .class = SCHED_CLASS_OTHER };
+
+	if (!request->set || request->sched.class == SCHED_CLASS_OTHER)
+		return other;
+	if (facts->live && !facts->can_nice) {
+		diag_hint(diag_add(diags, DIAG_HOST_ERROR, "no-realtime",
+				   profile_where(profile, "cpu", NULL, "scheduler"),
+				   "a real-time class needs CAP_SYS_NICE or RLIMIT_RTPRIO"),
+			  "run as root, add `@USER - rtprio 10` to /etc/security/limits.conf, or write "
+			  "scheduler = auto");
+		return other;
+	}
+	return request->sched;
+}
+
+// A vCPU that never sleeps and preempts all else would take its CPU from the kernel itself.
+static void check_scheduler(const struct profile *profile, const struct facts *facts,
+			    const struct placement *placement, const struct sched *sched, struct diags *diags)
+{
+	struct cpuset taken = { 0 };
+
+	if (sched->class == SCHED_CLASS_OTHER)
+		return;
+	for (int i = 0; i < placement->n_vcpus; i++)
+		cpuset_or(&taken, &placement->vcpus[i].cpus);
+	if (cpuset_is_empty(&taken) || cpuset_contains(&taken, &facts->cpus.online))
+		diag_hint(diag_add(diags, DIAG_HOST_ERROR, "realtime-everywhere",
+				   profile_where(profile, "cpu", NULL, "scheduler"),
+				   "real-time vCPUs would run on every CPU and can lock the host up"),
+			  "pin the vCPUs so that a CPU is left to the host, or write scheduler = other");
+}
+
+static struct plan_pin *add_pin(struct plan *plan, enum pin_target target, int index,
+				const struct cpuset *cpus, const struct sched *sched, const char *why)
+{
+	struct plan_pin *pin = MEM_PUSH(plan->pins, plan->n_pins);
+
+	*pin = (struct plan_pin){ .target = target, .index = index, .cpus = *cpus, .sched = *sched,
+				  .why = mem_dup(why) };
+	return pin;
+}
+
+static bool uses_vhost(const struct plan *plan)
+{
+	for (size_t i = 0; i < plan->n_fds; i++) {
+		if (plan->fds[i].kind == PLAN_FD_VHOST)
+			return true;
+	}
+	return false;
+}
+
+static void add_pins(const struct placement *placement, const struct sched *vcpu_sched, struct plan *plan)
+{
+	static const struct sched other = { .class = SCHED_CLASS_OTHER };
+
+	for (int i = 0; i < placement->n_vcpus; i++)
+		add_pin(plan, PIN_VCPU, i, &placement->vcpus[i].cpus, vcpu_sched, placement->vcpus[i].why)
+			->thread = mem_printf("vcpu%d", i);
+	for (int i = 0; i < placement->n_iothreads; i++)
+		add_pin(plan, PIN_IOTHREAD, i, &placement->iothreads[i], &other, placement->iothread_why)
+			->thread = mem_printf("iothread%d", i);
+	add_pin(plan, PIN_EMULATOR, 0, &placement->emulator, &other, placement->emulator_why)->thread =
+		mem_dup("emulator");
+	if (uses_vhost(plan))
+		add_pin(plan, PIN_VHOST, 0, &placement->emulator, &other,
+			"the network's vhost threads run where the emulator does")
+			->thread = mem_dup("vhost");
+}
+
+static void describe_isolation(const struct placement *placement, const struct facts *facts,
+			       struct plan *plan)
+{
+	struct cpuset pinned = { 0 };
+
+	for (int i = 0; i < placement->n_vcpus; i++)
+		cpuset_or(&pinned, &placement->vcpus[i].cpus);
+	plan->isolation.cpus = cpuset_text(&pinned);
+	if (cpuset_is_empty(&pinned)) {
+		plan->isolation.method = mem_dup("none");
+		plan->isolation.why = mem_dup("the vCPUs are not pinned");
+	} else if (cpuset_contains(&facts->cpus.isolated, &pinned)) {
+		plan->isolation.method = mem_dup("isolcpus");
+		plan->isolation.why = mem_dup("the kernel line keeps everything else off these CPUs");
+	} else {
+		plan->isolation.method = mem_dup("affinity");
+		plan->isolation.why = mem_dup("the vCPUs stay on these CPUs; other tasks of the host may "
+					      "still run there");
+	}
+}
+
+// A clean environment: what QEMU and the toolkits need, and nothing else of the caller's.
+static void fill_environment(const struct facts *facts, struct plan *plan)
+{
+	strv_add(&plan->environment, "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
+	strv_copy(&plan->environment, &facts->environment);
+	if (!plan->user.change) {
+		for (size_t i = 0; i < facts->home_environment.count; i++)
+			strv_add(&plan->environment, facts->home_environment.items[i]);
+	} else {
+		strv_addf(&plan->environment, "USER=%s", plan->user.name);
+	}
+}
+
+static void fill_life(const struct profile *profile, const struct facts *facts, struct plan *plan)
+{
+	plan->name = mem_dup(profile->vm.name);
+	plan->run_dir = mem_dup(facts->run_dir);
+	plan->state_dir = mem_dup(facts->state_dir);
+	plan->log_dir = mem_dup(facts->log_dir);
+	plan->qemu = mem_dup(facts->qemu.path ? facts->qemu.path : "qemu-system-x86_64");
+	plan->shutdown_timeout = profile->vm.shutdown_timeout;
+	plan->hook_timeout = profile->hooks.timeout;
+	strv_copy(&plan->operators, &profile->vm.operators);
+	strv_copy(&plan->hook_before, &profile->hooks.before);
+	strv_copy(&plan->hook_started, &profile->hooks.started);
+	strv_copy(&plan->hook_stopped, &profile->hooks.stopped);
+}
+
+static void check_qemu(const struct profile *profile, const struct facts *facts, struct diags *diags,
+		       struct plan *plan)
+{
+	const char *install = system_install_command(&facts->system);
+	struct diag *diag;
+
+	if (facts->live && facts->qemu_error) {
+		diag = diag_add(diags, DIAG_HOST_ERROR, "no-qemu",
+				profile_where(profile, "vm", NULL, "qemu"), "%s", facts->qemu_error);
+		if (install)
+			diag_hint(diag, "%s qemu-system-x86, or set [vm] qemu to the binary", install);
+	} else if (!facts->qemu.known) {
+		diag_add(&plan->warnings, DIAG_WARNING, "qemu-unknown", (struct place){ 0 },
+			 "no QEMU could be asked here: the command line supposes a recent one");
+	}
+}
+
+static void build_argv(struct argv_build *b)
+{
+	static void (*const parts[])(struct argv_build *) = {
+		argv_choose,  argv_machine, argv_cpu,	  argv_memory,	argv_firmware,
+		argv_disks,   argv_nets,    argv_display, argv_monitor, argv_raw,
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(parts); i++)
+		parts[i](b);
+}
+
+// Warnings belong to the plan, which prints them; what stays is what makes it unusable.
+static void move_warnings(struct diags *from, struct diags *to)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < from->count; i++) {
+		if (from->items[i].level == DIAG_WARNING)
+			*MEM_PUSH(to->items, to->count) = from->items[i];
+		else
+			from->items[kept++] = from->items[i];
+	}
+	from->count = kept;
+}
+
+void plan_make(const struct profile *profile, const struct facts *facts, const struct plan_options *options,
+	       struct plan *plan, struct diags *diags)
+{
+	struct placement placement = { 0 };
+	struct sched vcpu_sched;
+	struct argv_build b = { .profile = profile, .facts = facts, .placement = &placement,
+				.options = options, .plan = plan, .diags = diags };
+
+	*plan = (struct plan){ 0 };
+	fill_life(profile, facts, plan);
+	check_qemu(profile, facts, diags, plan);
+	choose_user(profile, facts, plan, diags);
+	place_cpus(profile, &facts->cpus, &facts->memory, &facts->others, argv_count_iothreads(profile),
+		   &placement, diags);
+	vcpu_sched = choose_scheduler(profile, facts, diags);
+	check_scheduler(profile, facts, &placement, &vcpu_sched, diags);
+	build_argv(&b);
+	add_pins(&placement, &vcpu_sched, plan);
+	plan->n_vcpus = placement.n_vcpus;
+	plan->n_iothreads = placement.n_iothreads;
+	describe_isolation(&placement, facts, plan);
+	fill_environment(facts, plan);
+	plan_add_changes(profile, facts, plan, diags);
+	plan->greeting_ms = qmp_greeting_ms(plan->memory_bytes, profile->memory.prealloc == TRI_YES, 0,
+					    (unsigned)profile->n_nets);
+	plan->console_on_stdio = plan->console && !options->detach &&
+				 (options->headless || b.display == DISPLAY_NONE);
+	move_warnings(diags, &plan->warnings);
+	placement_finish(&placement);
+}

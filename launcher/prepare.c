@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: MIT
+#include "launcher/prepare.h"
+
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "launcher/commands/commands.h"
+#include "tune/host/root.h"
+
+#include <string.h>
+
+static void show(const struct diags *diags)
+{
+	for (size_t i = 0; i < diags->count; i++) {
+		AUTO_STR struct str text = { 0 };
+
+		diag_print(&diags->items[i], &text);
+		log_diagnostic(diags->items[i].level == DIAG_WARNING ? LOG_LEVEL_WARNING : LOG_LEVEL_ERROR,
+			       text.text);
+	}
+}
+
+static int read_profile(const struct command_line *line, const struct paths *paths,
+			struct profile *profile, struct diags *diags)
+{
+	const struct profile_options options = {
+		.sets = &line->sets,
+		.search_dir = paths->config_dir,
+		.refuse_foreign = geteuid() == 0,
+	};
+	struct err err = ERR_NONE;
+
+	if (profile_read(profile, line->name, &options, diags, &err) < 0) {
+		report_error(&err);
+		return 2;
+	}
+	return diags_exit_status(diags);
+}
+
+static int read_facts(const struct command_line *line, const struct profile *profile,
+		      const struct paths *paths, struct facts *facts)
+{
+	const struct facts_options options = { .paths = paths };
+	struct root root = ROOT_CLOSED;
+	struct err err = ERR_NONE;
+	int r = root_open(&root, line->root, &err);
+
+	if (r == 0)
+		r = facts_read(&root, profile, &options, facts, &err);
+	log_debug("%lu host reads", root.reads);
+	root_finish(&root);
+	if (r == 0)
+		return 0;
+	log_error("%s", err.text);
+	return 3;
+}
+
+static int make_plan(const struct command_line *line, const struct profile *profile,
+		     const struct facts *facts, struct prepared *prepared, struct diags *diags)
+{
+	const struct plan_options options = {
+		.headless = line->headless,
+		.detach = line->detach,
+		.qemu_args = &line->qemu_args,
+	};
+
+	prepared->plan = mem_new(1, sizeof(*prepared->plan));
+	plan_make(profile, facts, &options, prepared->plan, diags);
+	prepared->relay = prepared->plan->console_on_stdio;
+	return diags_exit_status(diags);
+}
+
+int prepare(const struct command_line *line, struct prepared *prepared)
+{
+	struct profile profile = { 0 };
+	struct facts facts = { 0 };
+	struct diags diags = { 0 };
+	struct err err = ERR_NONE;
+	int status;
+
+	*prepared = (struct prepared){ 0 };
+	if (paths_read(&prepared->paths, &err) < 0) {
+		log_error("%s", err.text);
+		return 3;
+	}
+	status = read_profile(line, &prepared->paths, &profile, &diags);
+	if (status == 0)
+		status = read_facts(line, &profile, &prepared->paths, &facts);
+	if (status == 0)
+		status = make_plan(line, &profile, &facts, prepared, &diags);
+	if (prepared->plan)
+		show(&prepared->plan->warnings);
+	show(&diags);
+	diags_finish(&diags);
+	facts_finish(&facts);
+	profile_finish(&profile);
+	return status;
+}
+
+void prepared_finish(struct prepared *prepared)
+{
+	plan_free(prepared->plan);
+	paths_finish(&prepared->paths);
+	*prepared = (struct prepared){ 0 };
+}

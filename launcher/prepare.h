@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: MIT
+// Owns the way from a command line to a plan: profile, facts, plan, and every complaint shown at once.
+#pragma once
+
+#include "launcher/facts/facts.h"
+#include "launcher/guest/paths.h"
+#include "launcher/plan/plan.h"
+#include "launcher/profile/profile.h"
+
+#include <stdbool.h>
+
+struct command_line;
+
+struct prepared {
+	struct paths paths;
+	struct plan *plan; // heap; NULL where it could not be made
+	bool relay;	   // the guest's console belongs on our terminal
+};
+
+// Returns 0, or an exit status after having said why. Must be finished either way.
+int prepare(const struct command_line *line, struct prepared *prepared);
+void prepared_finish(struct prepared *prepared);

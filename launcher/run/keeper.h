@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: MIT
+// Owns a guest's life from the first host change to the last undo: parent of QEMU and of the monitor,
+// holder of journal and locks. Refuses to parse a foreign byte: QEMU's words reach it as checked structs.
+#pragma once
+
+#include "base/loop.h"
+#include "launcher/guest/paths.h"
+#include "launcher/guest/state.h"
+#include "launcher/run/spawn.h"
+#include "tune/change/journal.h"
+
+#include <stdbool.h>
+#include <sys/types.h>
+#include <termios.h>
+
+struct err;
+struct message;
+
+// How hard the guest is asked to end; each step has its deadline, then the next one comes.
+enum stop_step { STOP_NONE, STOP_POWERDOWN, STOP_QUIT, STOP_TERM, STOP_KILL };
+
+struct monitor_process {
+	pid_t pid;
+	int channel; // SOCK_SEQPACKET of struct message
+	struct loop_source source;
+	bool closed; // its QMP conversation has ended
+	long long closed_at; // ms
+	int starts;
+	long long first_start; // ms, of the present series
+};
+
+struct keeper {
+	const struct paths *paths; // borrowed, as the next two are
+	struct guest_dir *dir;
+	const char *name;
+	struct state state; // owns the plan; NULL where only leftovers are settled and it can't be read
+	struct change_host host;
+	struct journal journal;
+	struct journal_world world;
+
+	struct loop loop;
+	struct child qemu;
+	bool adopted; // QEMU is not our child
+	struct loop_source qemu_source, signal_source;
+	struct monitor_process monitor;
+	int control; // listening socket, for every monitor
+	int log;     // the guest's log file
+	long long log_start; // where this run begins in it
+	bool relay;  // the console is on our stdin and stdout
+	bool terminal_saved;
+	struct termios terminal;
+	int tell; // where --detach's parent waits for a status byte, or -1
+	pid_t hook; // a `started` hook that runs, or 0
+	struct loop_source hook_source;
+	long long hook_deadline;
+
+	pid_t *tids; // by row of the plan's pins; 0: not known
+	bool was_running; // at any time, under any keeper
+	bool ready;	  // QMP said so to us
+	bool panicked;
+	bool shutdown_seen;
+	enum stop_step stop;
+	long long stop_deadline, start_deadline, rescan_at; // ms, 0: none
+	int rescans, interrupts;
+	bool signalled; // we sent QEMU a deadly signal
+	bool ended;	// QEMU is gone
+	int wait_status; // as waitpid gives it, where it was our child
+	bool failed;	// the start failed: `failure` says why
+	char failure[900];
+	int status; // exit status so far
+};
+
+// The name's lock must be held in `dir`. keeper_finish releases neither that nor the paths.
+void keeper_init(struct keeper *keeper, const struct paths *paths, struct guest_dir *dir, const char *name);
+void keeper_finish(struct keeper *keeper);
+// Where the console is relayed on a terminal: remembers its settings, to be restored whoever dies.
+void keeper_save_terminal(struct keeper *keeper);
+
+// The steps of a start. Each returns 0 or -errno with a message; after a failure keeper_settle undoes
+// what was done.
+int keeper_begin(struct keeper *keeper, struct plan *plan, struct err *err); // takes the plan; run directory,
+									     // state `applying`, log
+int keeper_apply(struct keeper *keeper, struct err *err);  // every change of the plan, journalled
+int keeper_launch(struct keeper *keeper, struct err *err); // descriptors, QEMU with -S, monitor
+
+// For a guest whose keeper died while it ran. `state` is taken.
+int keeper_adopt(struct keeper *keeper, struct state *state, struct err *err);
+
+// Pins, lets the guest run, and waits until QEMU is gone. Returns the exit status of that.
+int keeper_supervise(struct keeper *keeper);
+
+// Puts the host back and removes the run directory. Returns `status`, or 4 where something could not be
+// put back (each item was named).
+int keeper_settle(struct keeper *keeper, int status);
+
+// For what a dead keeper left: ends a QEMU whose guest never ran, then as keeper_settle. Returns 0 or 4.
+int keeper_settle_dead(struct keeper *keeper);
+
+// Begins or hastens the end, from outside the loop's own signals.
+void keeper_stop(struct keeper *keeper, enum stop_step step);

@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: MIT
+// The keeper's side of host changes: applying the plan's, and putting all of them back.
+#include "launcher/run/keeper_parts.h"
+
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "launcher/plan/plan.h"
+#include "launcher/run/hooks.h"
+#include "launcher/run/notify.h"
+#include "tune/host/process.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+// A helper of the plan, made ready: it waits for the byte that the journal sends once it is recorded.
+static int start_helper(void *context, const char *name, struct process_id *id, int *go, struct err *err)
+{
+	struct keeper *keeper = context;
+	const struct plan *plan = keeper->state.plan;
+	struct child child;
+	int r;
+
+	for (size_t i = 0; i < plan->n_helpers; i++) {
+		const struct plan_helper *helper = &plan->helpers[i];
+		struct spawn_fd fds[] = { { 1, keeper->log }, { 2, keeper->log } };
+		struct spawn spawn = {
+			.argv = &helper->argv,
+			.environment = &plan->environment,
+			.fds = fds,
+			.n_fds = ARRAY_SIZE(fds),
+			.change_user = plan->user.change,
+			.user = plan->user.name,
+			.uid = plan->user.uid,
+			.gid = plan->user.gid,
+		};
+
+		if (!str_eq(helper->name, name))
+			continue;
+		r = spawn_prepare(&spawn, &child, err);
+		if (r == 0)
+			r = process_read_id(child.pid, id);
+		if (r < 0) {
+			spawn_abandon(&child);
+			return err_wrap(err, "starting %s", name);
+		}
+		*go = take_fd(&child.go);
+		child_close(&child);
+		return 0;
+	}
+	return err_set(err, -ENOENT, "the plan has no helper `%s`", name);
+}
+
+int keeper_open_world(struct keeper *keeper, struct err *err)
+{
+	int r = change_host_open(&keeper->host, "/", err);
+
+	if (r == 0)
+		r = journal_open(&keeper->journal, keeper->dir->dir, err);
+	keeper->host.start = start_helper;
+	keeper->host.context = keeper;
+	keeper->world = (struct journal_world){ .host = &keeper->host,
+						.lock = keeper->dir->host,
+						.runs = keeper->dir->base };
+	return r;
+}
+
+int keeper_apply(struct keeper *keeper, struct err *err)
+{
+	const struct plan *plan = keeper->state.plan;
+	int r = hook_run(plan, "before", &plan->hook_before, err);
+
+	for (size_t i = 0; r == 0 && i < plan->changes.count; i++)
+		r = journal_apply(&keeper->journal, &keeper->world, &plan->changes.items[i], err);
+	return r;
+}
+
+static void show_report(const struct journal_report *report)
+{
+	for (size_t i = 0; i < report->count; i++)
+		log_message(report->items[i].failed ? LOG_LEVEL_ERROR : LOG_LEVEL_WARNING, "%s",
+			    report->items[i].text);
+}
+
+// 0, or 4 where an item stays changed; its record stays too, for `revert`.
+static int undo(struct keeper *keeper)
+{
+	struct journal_report report = { 0 };
+	int r;
+
+	if (keeper->journal.fd < 0)
+		return 0;
+	r = journal_undo(&keeper->journal, &keeper->world, &report);
+	show_report(&report);
+	journal_report_finish(&report);
+	return r < 0 ? 4 : 0;
+}
+
+int keeper_settle(struct keeper *keeper, int status)
+{
+	const struct plan *plan = keeper->state.plan;
+	struct err err = ERR_NONE;
+	int left = 0;
+
+	notify_systemd("STOPPING=1");
+	keeper_end_hook(keeper, true);
+	if (keeper->dir->dir >= 0) {
+		keeper->state.phase = PHASE_STOPPING;
+		if (plan && state_write(keeper->dir->dir, &keeper->state, &err) < 0)
+			log_warning("%s", err.text); // the undo does not depend on it
+		left = undo(keeper);
+	}
+	if (plan && hook_run(plan, "stopped", &plan->hook_stopped, &err) < 0)
+		log_warning("%s", err.text);
+	if (left)
+		log_error("not everything could be put back; `vfiorun revert %s` tries again",
+			  keeper->name);
+	keeper_end_monitor(keeper, left ? left : status);
+	if (!left && guest_dir_remove(keeper->dir, keeper->name, &err) < 0)
+		log_warning("%s", err.text);
+	return left ? left : status;
+}
+
+static bool wait_gone(int pidfd, int timeout_ms)
+{
+	struct pollfd end = { .fd = pidfd, .events = POLLIN };
+
+	return poll(&end, 1, timeout_ms) > 0;
+}
+
+// 0, or -errno where something of it still lives.
+static int end_qemu(struct keeper *keeper)
+{
+	static const struct {
+		int signal, patience_ms;
+	} steps[] = { { SIGTERM, 3000 }, { SIGKILL, 10000 } };
+	AUTO_CLOSE int pidfd = -1;
+
+	if (keeper->state.qemu.pid > 0)
+		pidfd = process_open(&keeper->state.qemu);
+	for (size_t i = 0; pidfd >= 0 && i < ARRAY_SIZE(steps); i++) {
+		syscall(SYS_pidfd_send_signal, pidfd, steps[i].signal, NULL, 0);
+		if (wait_gone(pidfd, steps[i].patience_ms))
+			break;
+	}
+	return guest_dir_wait_dead(keeper->dir, 5000);
+}
+
+int keeper_settle_dead(struct keeper *keeper)
+{
+	char boot_id[sizeof(keeper->state.boot_id)];
+	struct err err = ERR_NONE;
+
+	if (state_read(keeper->dir->dir, &keeper->state, &err) < 0)
+		log_info("%s: its journal is settled all the same", err.text);
+	process_read_boot_id(boot_id, sizeof(boot_id));
+	if (keeper->state.boot_id[0] && strcmp(keeper->state.boot_id, boot_id) != 0) {
+		// the machine has booted since: what the journal would undo is gone already
+		return guest_dir_remove(keeper->dir, keeper->name, &err) < 0 ? 4 : 0;
+	}
+	if (end_qemu(keeper) < 0) {
+		log_error("QEMU (process %d) does not end: nothing was put back; `vfiorun revert %s` tries "
+			  "again", keeper->state.qemu.pid, keeper->name);
+		return 4;
+	}
+	if (keeper_open_world(keeper, &err) < 0) {
+		log_error("%s", err.text);
+		return 4;
+	}
+	return keeper_settle(keeper, 0);
+}

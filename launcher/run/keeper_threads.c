@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: MIT
+// The keeper's pins: a thread id is the word of a QEMU that may be hostile, so each is looked up among
+// QEMU's own threads before it is touched, and each pin is read back.
+#include "launcher/run/keeper_parts.h"
+
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "launcher/guest/message.h"
+#include "launcher/plan/plan.h"
+#include "tune/host/process.h"
+#include "tune/pin.h"
+
+static bool is_taken(const struct keeper *keeper, pid_t tid)
+{
+	for (size_t i = 0; i < keeper->state.plan->n_pins; i++) {
+		if (keeper->tids[i] == tid)
+			return true;
+	}
+	return false;
+}
+
+int keeper_pin_thread(struct keeper *keeper, int row, pid_t tid, struct err *err)
+{
+	const struct plan *plan = keeper->state.plan;
+	const struct plan_pin *pin;
+	int r;
+
+	if (row < 0 || (size_t)row >= plan->n_pins)
+		return err_set(err, -EPROTO, "the monitor named row %d, which the plan does not have", row);
+	pin = &plan->pins[row];
+	if (pin->target != PIN_VCPU && pin->target != PIN_IOTHREAD)
+		return err_set(err, -EPROTO, "the monitor named a thread for %s", pin->thread);
+	if (tid <= 0 || tid == keeper->qemu.pid || !process_has_thread(keeper->qemu.pid, tid))
+		return err_set(err, -EPROTO, "QEMU says that %s is thread %d, which is none of its own: "
+					     "nothing was pinned", pin->thread, tid);
+	if (keeper->tids[row] != tid && is_taken(keeper, tid))
+		return err_set(err, -EPROTO, "QEMU gives thread %d for two of its parts", tid);
+	r = pin_apply(tid, &pin->cpus, &pin->sched, err);
+	if (r < 0)
+		return err_wrap(err, "pinning %s", pin->thread);
+	keeper->tids[row] = tid;
+	return 0;
+}
+
+static const struct plan_pin *find_pin(const struct plan *plan, enum pin_target target)
+{
+	for (size_t i = 0; i < plan->n_pins; i++) {
+		if (plan->pins[i].target == target)
+			return &plan->pins[i];
+	}
+	return NULL;
+}
+
+// A thread may end between the list and the pin; that is no failure.
+static int pin_listed(struct keeper *keeper, const struct thread_list *list, const struct plan_pin *pin,
+		      struct err *err)
+{
+	for (size_t i = 0; i < list->count; i++) {
+		int r;
+
+		if (is_taken(keeper, list->tids[i]))
+			continue;
+		r = pin_apply(list->tids[i], &pin->cpus, &pin->sched, err);
+		if (r < 0 && r != -ESRCH)
+			return err_wrap(err, "pinning %s", pin->thread);
+	}
+	return 0;
+}
+
+int keeper_pin_others(struct keeper *keeper, struct err *err)
+{
+	const struct plan_pin *emulator = find_pin(keeper->state.plan, PIN_EMULATOR);
+	const struct plan_pin *vhost = find_pin(keeper->state.plan, PIN_VHOST);
+	struct thread_list list;
+	int r = 0;
+
+	if (emulator && !cpuset_is_empty(&emulator->cpus)) {
+		r = process_list_threads(keeper->qemu.pid, &list);
+		if (r < 0)
+			return err_sys(err, r, "listing QEMU's threads");
+		r = pin_listed(keeper, &list, emulator, err);
+		thread_list_finish(&list);
+	}
+	if (r == 0 && vhost && !cpuset_is_empty(&vhost->cpus)) {
+		r = process_list_vhost(keeper->qemu.pid, &list);
+		if (r < 0)
+			return err_sys(err, r, "listing vhost threads");
+		r = pin_listed(keeper, &list, vhost, err);
+		thread_list_finish(&list);
+	}
+	return r;
+}
+
+int keeper_check_all_pinned(const struct keeper *keeper, struct err *err)
+{
+	const struct plan *plan = keeper->state.plan;
+
+	for (size_t i = 0; i < plan->n_pins; i++) {
+		enum pin_target target = plan->pins[i].target;
+
+		if ((target == PIN_VCPU || target == PIN_IOTHREAD) && !keeper->tids[i])
+			return err_set(err, -EPROTO, "QEMU did not name the thread of %s",
+				       plan->pins[i].thread);
+	}
+	return 0;
+}
+
+// Threads that QEMU makes later inherit from the one that made them, which is mostly right already; these
+// few looks catch the others. After them nothing wakes up: only an event brings another look.
+void keeper_rescan(struct keeper *keeper)
+{
+	static const int waits_ms[] = { 250, 1000, 3000 };
+	struct err err = ERR_NONE;
+
+	if (keeper_pin_others(keeper, &err) < 0 && err.code != -ESRCH)
+		log_warning("%s", err.text);
+	keeper->rescan_at = 0;
+	if ((size_t)keeper->rescans < ARRAY_SIZE(waits_ms))
+		keeper_schedule_rescan(keeper, waits_ms[keeper->rescans++]);
+}

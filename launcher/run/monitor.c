@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: MIT
+#include "launcher/run/monitor_parts.h"
+
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "launcher/plan/plan.h"
+
+#include <cap-ng.h>
+#include <grp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+void monitor_tell(struct monitor *monitor, const struct message *message)
+{
+	if (message_send(monitor->setup->channel, message) == -EPIPE)
+		monitor->done = true;
+}
+
+static void on_phase(struct monitor *monitor, const struct message *message)
+{
+	monitor->phase = (enum phase)message->value;
+}
+
+static void on_continue(struct monitor *monitor, const struct message *message)
+{
+	(void)message;
+	monitor_qmp_continue(monitor);
+}
+
+static void on_powerdown(struct monitor *monitor, const struct message *message)
+{
+	(void)message;
+	monitor_qmp_powerdown(monitor);
+}
+
+static void on_quit(struct monitor *monitor, const struct message *message)
+{
+	(void)message;
+	monitor_qmp_quit(monitor);
+}
+
+static void on_exit_status(struct monitor *monitor, const struct message *message)
+{
+	control_exit(monitor, message->value);
+	monitor->done = true;
+}
+
+// The keeper's end means ours: without it nobody would undo what we ask for.
+static void read_channel(void *context, uint32_t events)
+{
+	static void (*const handlers[])(struct monitor *, const struct message *) = {
+		[MSG_CONTINUE] = on_continue, [MSG_POWERDOWN] = on_powerdown, [MSG_QUIT] = on_quit,
+		[MSG_PHASE] = on_phase,	      [MSG_EXIT] = on_exit_status,
+	};
+	struct monitor *monitor = context;
+	struct message message;
+	int r = message_receive(monitor->setup->channel, &message);
+
+	(void)events;
+	if (r == -EAGAIN)
+		return;
+	if (r < 0)
+		monitor->done = true;
+	else if (message.type < ARRAY_SIZE(handlers) && handlers[message.type])
+		handlers[message.type](monitor, &message);
+}
+
+static int drop_privileges(const struct plan *plan)
+{
+	if (plan->user.change && (initgroups(plan->user.name, plan->user.gid) < 0 ||
+				  setresgid(plan->user.gid, plan->user.gid, plan->user.gid) < 0 ||
+				  setresuid(plan->user.uid, plan->user.uid, plan->user.uid) < 0))
+		return -errno;
+	capng_clear(CAPNG_SELECT_BOTH);
+	capng_apply(CAPNG_SELECT_CAPS); // the bounding set needs a capability that a user has not
+	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ? -errno : 0;
+}
+
+static int open_all(struct monitor *monitor, struct err *err)
+{
+	int r = loop_init(&monitor->loop);
+
+	if (r < 0)
+		return err_sys(err, r, "epoll");
+	monitor->channel_source = (struct loop_source){ monitor->setup->channel, read_channel, monitor };
+	r = loop_add(&monitor->loop, &monitor->channel_source, EPOLLIN);
+	if (r == 0)
+		r = control_open(monitor);
+	if (r < 0)
+		return err_sys(err, r, "the monitor's descriptors");
+	// before QMP: what the guest says first must find a reader
+	if (monitor->setup->plan->console)
+		r = console_open(monitor, err);
+	return r < 0 ? r : monitor_qmp_open(monitor, err);
+}
+
+static void serve(struct monitor *monitor)
+{
+	while (!monitor->done) {
+		int timeout = monitor->qmp ? qmp_client_timeout(monitor->qmp) : -1;
+		int r = loop_step(&monitor->loop, timeout);
+
+		if (r < 0)
+			return;
+		if (r == 0 && monitor->qmp) {
+			qmp_client_process(monitor->qmp);
+			monitor_qmp_rearm(monitor);
+		}
+	}
+}
+
+int monitor_main(const struct monitor_setup *setup)
+{
+	struct monitor monitor = { .setup = setup, .phase = setup->phase, .console.fd = -1 };
+	struct err err = ERR_NONE;
+	int r;
+
+	prctl(PR_SET_NAME, "vfiorun-monitor", 0, 0, 0);
+	signal(SIGTTOU, SIG_IGN);
+	signal(SIGTTIN, SIG_IGN);
+	monitor.tids = mem_new(setup->plan->n_pins, sizeof(*monitor.tids));
+	r = drop_privileges(setup->plan);
+	if (r < 0)
+		err_sys(&err, r, "becoming %s", setup->plan->user.name);
+	else
+		r = open_all(&monitor, &err);
+	if (r < 0) {
+		struct message closed = { .type = MSG_CLOSED };
+
+		snprintf(closed.text, sizeof(closed.text), "%.*s", (int)sizeof(closed.text) - 1, err.text);
+		monitor_tell(&monitor, &closed);
+	}
+	serve(&monitor);
+	console_finish(&monitor);
+	control_finish(&monitor);
+	return 0;
+}
