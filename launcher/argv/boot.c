@@ -2,8 +2,6 @@
 // The order in which firmware tries devices.
 #include "launcher/argv/parts.h"
 
-#include "base/cleanup.h"
-
 static const char *const kind_words[] = { [BOOT_DISK] = "disk", [BOOT_CDROM] = "cdrom", [BOOT_NET] = "net" };
 
 static int explicit_index(const struct profile *profile, enum boot_kind kind, size_t index)
@@ -66,32 +64,4 @@ int argv_boot_index(const struct profile *profile, enum boot_kind kind, size_t i
 		}
 	}
 	return result;
-}
-
-void argv_check_boot(struct argv_build *b)
-{
-	const struct profile *profile = b->profile;
-	size_t n = profile->n_disks + profile->n_cdroms;
-
-	for (size_t i = 0; i < n; i++) {
-		bool cdrom = i >= profile->n_disks;
-		size_t at = cdrom ? i - profile->n_disks : i;
-		enum boot_kind kind = cdrom ? BOOT_CDROM : BOOT_DISK;
-		int index = explicit_index(profile, kind, at);
-		struct image_place place = { kind_words[kind],
-					     cdrom ? profile->cdroms[at].title : profile->disks[at].title,
-					     "boot_index" };
-
-		for (size_t j = 0; index && j < i; j++) {
-			int other = j >= profile->n_disks ? profile->cdroms[j - profile->n_disks].boot_index :
-							    profile->disks[j].boot_index;
-
-			if (other == index) {
-				diag_hint(argv_diag_at(b, DIAG_ERROR, "boot-index", &place,
-						       "boot_index %d is another device's already", index),
-					  "give each its own, or none and let [boot] order decide");
-				break;
-			}
-		}
-	}
 }

@@ -10,7 +10,7 @@ enum { SATA_PORTS = 6 }; // of q35's own controller and of each ahci device
 // How far buses are filled while devices are added.
 struct buses {
 	int sata;	      // ports in use
-	int iothreads, used;  // how many there are; disks that took one
+	int iothreads, used;  // how many there are; turns taken
 	struct cpuset scsi;   // controllers that are there, by iothread
 	bool scsi_plain;      // the one without
 };
@@ -20,15 +20,18 @@ static bool wants_iothread(const struct profile_disk *disk)
 	return disk->iothread != TRI_NO && (disk->bus == DISK_VIRTIO || disk->bus == DISK_SCSI);
 }
 
+// "yes" is a thread of its own, "auto" one for all that do not mind.
 int argv_count_iothreads(const struct profile *profile)
 {
+	int own = 0, shared = 0;
+
 	if (profile->cpu.iothreads >= 0)
 		return profile->cpu.iothreads;
 	for (size_t i = 0; i < profile->n_disks; i++) {
-		if (wants_iothread(&profile->disks[i]))
-			return 1;
+		own += wants_iothread(&profile->disks[i]) && profile->disks[i].iothread == TRI_YES;
+		shared |= wants_iothread(&profile->disks[i]) && profile->disks[i].iothread == TRI_AUTO;
 	}
-	return 0;
+	return own + shared;
 }
 
 static void add_iothreads(struct argv_build *b, int count)
@@ -46,11 +49,14 @@ static void add_iothreads(struct argv_build *b, int count)
 			  "only disks on the buses virtio and scsi use one, each a single one: iothreads = %d", users);
 }
 
-// The iothread of this disk; -1: none. Disks take turns.
-static int next_iothread(struct buses *buses, const struct profile_disk *disk)
+// The iothread of this disk; -1: none. The shared one is the last; where the number is given, disks
+// take turns.
+static int next_iothread(const struct argv_build *b, struct buses *buses, const struct profile_disk *disk)
 {
 	if (!buses->iothreads || !wants_iothread(disk))
 		return -1;
+	if (b->profile->cpu.iothreads < 0 && disk->iothread == TRI_AUTO)
+		return buses->iothreads - 1;
 	return buses->used++ % buses->iothreads;
 }
 
@@ -85,7 +91,7 @@ static char *sata_bus(struct argv_build *b, struct buses *buses)
 static void add_device(struct argv_build *b, struct buses *buses, const struct disk_choice *choice, size_t index)
 {
 	const struct profile_disk *disk = choice->disk;
-	int iothread = next_iothread(buses, disk);
+	int iothread = next_iothread(b, buses, disk);
 	int boot = argv_boot_index(b->profile, BOOT_DISK, index);
 	AUTO_STR struct str device = { 0 };
 	AUTO_FREE char *bus = NULL;
@@ -203,7 +209,6 @@ void argv_disks(struct argv_build *b)
 {
 	struct buses buses = { .iothreads = argv_count_iothreads(b->profile) };
 
-	argv_check_boot(b);
 	argv_check_shared(b);
 	add_iothreads(b, buses.iothreads);
 	for (size_t i = 0; i < b->profile->n_disks; i++)

@@ -143,8 +143,8 @@ static bool choose_cache(struct argv_build *b, const struct profile_disk *disk, 
 }
 
 // With direct access the kernel's own queue is fastest and never blocks on a device; through the page
-// cache it would block, and QEMU refuses it (block/file-posix.c). io_uring only where it is asked for:
-// a kernel may forbid it (kernel.io_uring_disabled), and automatic choices must not fail.
+// cache it would, and QEMU refuses it (block/file-posix.c). io_uring only where it is asked for: a kernel
+// may forbid it (kernel.io_uring_disabled), and automatic choices must not fail.
 static bool choose_aio(struct argv_build *b, const struct profile_disk *disk, struct disk_choice *out)
 {
 	static const char *const words[] = {
@@ -156,12 +156,6 @@ static bool choose_aio(struct argv_build *b, const struct profile_disk *disk, st
 	if (aio == AIO_AUTO)
 		aio = out->direct ? AIO_NATIVE : AIO_THREADS;
 	out->aio = words[aio];
-	if (aio == AIO_NATIVE && !out->direct) {
-		diag_hint(argv_diag_at(b, DIAG_ERROR, "disk-aio", &place,
-				       "aio = native works only around the page cache"),
-			  "write cache = none (or directsync), or aio = threads");
-		return false;
-	}
 	if (disk->aio != AIO_AUTO && !qemu_caps_has(&b->facts->qemu, "arg/blockdev-add/file/aio=%s", out->aio)) {
 		diag_hint(argv_diag_at(b, DIAG_HOST_ERROR, "disk-aio", &place, "this QEMU was built without aio = %s",
 				       out->aio),
@@ -205,11 +199,6 @@ bool argv_choose_disk(struct argv_build *b, const struct profile_disk *disk, str
 	out->discard = out->write && disk->discard != TRI_NO;
 	out->detect_zeroes = out->write && disk->discard == TRI_YES;
 	good = check_bus(b, disk);
-	if (!disk->file) {
-		diag_hint(argv_diag_at(b, DIAG_ERROR, "disk-file", &place, "it has no file"),
-			  "write file = PATH of an image or of a block device");
-		return false;
-	}
 	if (!argv_check_file(b, &place, disk->file, out->write, &out->file))
 		return false;
 	if (out->file && !check_uses(b, disk, out->file))
@@ -246,7 +235,7 @@ static void list_users(struct argv_build *b, struct user **users, size_t *n)
 
 	for (size_t i = 0; i < profile->n_disks; i++) {
 		const struct profile_disk *disk = &profile->disks[i];
-		const struct file_fact *file = disk->file ? facts_file(b->facts, disk->file) : NULL;
+		const struct file_fact *file = facts_file(b->facts, disk->file);
 		struct image_place place = at_key(disk, "file");
 
 		add_user(users, n, file, place, disk->readonly != TRI_YES);

@@ -248,14 +248,7 @@ static void add_boot_file(struct argv_build *b, const char *option, const char *
 static void add_kernel(struct argv_build *b)
 {
 	const struct profile *profile = b->profile;
-	const char *stray = profile->boot.initrd ? "initrd" : profile->boot.cmdline ? "cmdline" : NULL;
-	struct image_place place = { "boot", NULL, stray };
 
-	if (!profile->boot.kernel && stray)
-		diag_hint(argv_diag_at(b, DIAG_ERROR, "no-kernel", &place, "%s means nothing without a kernel", stray),
-			  "write kernel = PATH, or leave %s away", stray);
-	if (!profile->boot.kernel)
-		return;
 	add_boot_file(b, "-kernel", "kernel", profile->boot.kernel);
 	add_boot_file(b, "-initrd", "initrd", profile->boot.initrd);
 	if (profile->boot.cmdline)

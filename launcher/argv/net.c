@@ -28,13 +28,14 @@ static const struct {
 	{ "rtl8139", "rtl8139", false },
 };
 
-static int model_of(const struct profile_net *net)
+// The profile takes no other words.
+static size_t model_of(const struct profile_net *net)
 {
-	for (size_t i = 0; net->model && i < ARRAY_SIZE(models); i++) {
-		if (str_eq(net->model, models[i].word))
-			return (int)i;
-	}
-	return net->model ? -1 : 0;
+	size_t i = 0;
+
+	while (net->model && i + 1 < ARRAY_SIZE(models) && !str_eq(net->model, models[i].word))
+		i++;
+	return i;
 }
 
 static struct image_place at_key(const struct profile_net *net, const char *key)
@@ -45,17 +46,12 @@ static struct image_place at_key(const struct profile_net *net, const char *key)
 static bool check_model(struct argv_build *b, const struct profile_net *net)
 {
 	struct image_place place = at_key(net, "model");
-	int model = model_of(net);
+	const char *device = models[model_of(net)].device;
 
-	if (model < 0)
-		diag_hint(argv_diag_at(b, DIAG_ERROR, "net-model", &place, "no card is called '%s' here", net->model),
-			  "write virtio, e1000e, e1000 or rtl8139");
-	else if (!qemu_caps_has(&b->facts->qemu, "device/%s", models[model].device))
-		diag_hint(argv_diag_at(b, DIAG_HOST_ERROR, "net-model", &place, "this QEMU has no %s",
-				       models[model].device),
-			  "leave model away: virtio is always there");
-	else
+	if (qemu_caps_has(&b->facts->qemu, "device/%s", device))
 		return true;
+	diag_hint(argv_diag_at(b, DIAG_HOST_ERROR, "net-model", &place, "this QEMU has no %s", device),
+		  "leave model away: virtio is always there");
 	return false;
 }
 
@@ -70,24 +66,6 @@ static char *mac_of(const struct argv_build *b, const struct profile_net *net)
 	hash = str_hash(net->title, str_hash(b->profile->vm.name, 0));
 	return mem_printf("52:54:00:%02x:%02x:%02x", (unsigned)(hash >> 16 & 0xff), (unsigned)(hash >> 8 & 0xff),
 			  (unsigned)(hash & 0xff));
-}
-
-static void check_macs(struct argv_build *b)
-{
-	for (size_t i = 0; i < b->profile->n_nets; i++) {
-		AUTO_FREE char *mac = mac_of(b, &b->profile->nets[i]);
-
-		for (size_t j = 0; j < i; j++) {
-			AUTO_FREE char *other = mac_of(b, &b->profile->nets[j]);
-			struct image_place place = at_key(&b->profile->nets[i], "mac");
-
-			if (!str_eq(mac, other))
-				continue;
-			diag_hint(argv_diag_at(b, DIAG_ERROR, "net-mac", &place, "net \"%s\" has the address %s too",
-					       b->profile->nets[j].title, mac),
-				  "give each card a mac of its own");
-		}
-	}
 }
 
 // --- queues
@@ -111,16 +89,10 @@ static bool check_queues(struct argv_build *b, const struct profile_net *net)
 {
 	struct image_place place = at_key(net, "queues");
 
-	if (net->queues > 1 && !is_tap(net))
-		diag_hint(argv_diag_at(b, DIAG_ERROR, "net-queues", &place,
-				       "only a bridge or a tap can have several queues"),
-			  "leave queues away, or write type = bridge");
-	else if (net->queues > 1 && !models[model_of(net)].virtio)
-		diag_hint(argv_diag_at(b, DIAG_ERROR, "net-queues", &place, "a card of model %s has one queue",
-				       net->model),
-			  "leave queues away, or write model = virtio");
-	else
+	if (net->queues <= 1 || models[model_of(net)].virtio)
 		return true;
+	diag_hint(argv_diag_at(b, DIAG_ERROR, "net-queues", &place, "a card of model %s has one queue", net->model),
+		  "leave queues away, or write model = virtio");
 	return false;
 }
 
@@ -130,11 +102,6 @@ static bool check_tap(struct argv_build *b, const struct profile_net *net)
 {
 	struct image_place place = at_key(net, "type");
 
-	if (net->type == NET_BRIDGE && !net->bridge) {
-		diag_hint(argv_diag_at(b, DIAG_ERROR, "net-bridge", &place, "it does not say which bridge"),
-			  "write bridge = br0; `ip link show type bridge` lists what is there");
-		return false;
-	}
 	// A tap that belongs to this user opens without the capability (tun_not_capable, Linux drivers/net/tun.c).
 	if (!b->facts->live || b->facts->can_net || (net->type == NET_TAP && net->ifname))
 		return true;
@@ -304,7 +271,6 @@ static bool (*const backends[])(struct argv_build *b, struct net *n) = {
 
 void argv_nets(struct argv_build *b)
 {
-	check_macs(b);
 	for (size_t i = 0; i < b->profile->n_nets; i++) {
 		struct net n = { .net = &b->profile->nets[i], .index = i, .queues = 1 };
 

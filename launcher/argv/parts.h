@@ -5,17 +5,12 @@
 
 #include "launcher/argv/image.h"
 
-#include <stddef.h>
-
 enum boot_kind { BOOT_DISK, BOOT_CDROM, BOOT_NET };
 
 // The device's bootindex; 0: firmware does not try it. Explicit ones come first; the others follow
 // [boot] order, or disks and then CDs; a network only where the order names it. QEMU's own index 0 is
-// left to direct kernel boot.
+// left to direct kernel boot. That no two are the same is the profile's check.
 int argv_boot_index(const struct profile *profile, enum boot_kind kind, size_t index);
-
-// Two devices with one boot_index: an error.
-void argv_check_boot(struct argv_build *b);
 
 // One file behind two devices, at least one of which writes: an error.
 void argv_check_shared(struct argv_build *b);
