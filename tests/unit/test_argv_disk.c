@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT
 #include "tests/unit/guest.h"
 
+#include "base/cleanup.h"
 #include "base/mem.h"
 
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
