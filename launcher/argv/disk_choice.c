@@ -49,19 +49,20 @@ static bool check_backing(struct argv_build *b, const struct profile_disk *disk,
 	const struct file_fact *next = facts_file(b->facts, file->backing);
 	const char *format = file->backing_format;
 	const char *is = next && next->qcow2 ? "qcow2" : "raw";
+	AUTO_FREE char *image = argv_quote(file->path), *behind = argv_quote(file->backing);
 
 	if (!next || next->type == FILE_MISSING)
 		diag_hint(argv_diag_at(b, DIAG_HOST_ERROR, "backing-missing", &place,
 				       "%s needs %s behind it, which does not exist", file->path, file->backing),
-			  "put it there, or name its new place: qemu-img rebase -u -b PATH -F FORMAT '%s'", file->path);
+			  "put it there, or name its new place: qemu-img rebase -u -b PATH -F FORMAT %s", image);
 	else if (!format && next->qcow2)
 		diag_hint(argv_diag_at(b, DIAG_HOST_ERROR, "backing-format", &place,
 				       "%s does not say in which format %s behind it is", file->path, file->backing),
-			  "qemu-img rebase -u -b '%s' -F qcow2 '%s'", file->backing, file->path);
+			  "qemu-img rebase -u -b %s -F qcow2 %s", behind, image);
 	else if (format && !str_eq(format, "raw") && (!str_eq(format, "qcow2") || !next->qcow2))
 		diag_hint(argv_diag_at(b, DIAG_HOST_ERROR, "backing-format", &place,
 				       "%s says that %s behind it is %s; it is %s", file->path, file->backing, format, is),
-			  "qemu-img rebase -u -b '%s' -F %s '%s'", file->backing, is, file->path);
+			  "qemu-img rebase -u -b %s -F %s %s", behind, is, image);
 	else if (next->unsupported && !str_eq(format, "raw"))
 		argv_diag_at(b, DIAG_HOST_ERROR, "disk-unsupported", &place, "%s behind %s %s, which is not supported",
 			     next->path, file->path, next->unsupported);
@@ -72,6 +73,7 @@ static bool check_backing(struct argv_build *b, const struct profile_disk *disk,
 
 static bool check_chain(struct argv_build *b, const struct profile_disk *disk, const struct file_fact *file)
 {
+	AUTO_FREE char *image = argv_quote(disk->file);
 	struct image_place place = at_key(disk, "file");
 
 	for (int depth = 0; file && file->backing; depth++) {
@@ -81,7 +83,7 @@ static bool check_chain(struct argv_build *b, const struct profile_disk *disk, c
 			diag_hint(argv_diag_at(b, DIAG_HOST_ERROR, "backing-depth", &place,
 					       "more than %d files lie behind %s, or they lie behind each other",
 					       BACKING_DEPTH_MAX, disk->file),
-				  "make one of them: qemu-img convert -O qcow2 '%s' NEW", disk->file);
+				  "make one of them: qemu-img convert -O qcow2 %s NEW", image);
 			return false;
 		}
 		if (!check_backing(b, disk, file))

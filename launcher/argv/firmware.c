@@ -99,6 +99,7 @@ static bool check_origin(struct argv_build *b, const struct plan_vars *vars, con
 	const struct file_fact *template = choice->template ? facts_file(b->facts, choice->template) : NULL;
 	bool vars_qcow2 = str_eq(choice->vars_format, "qcow2");
 	struct image_place place = at_key(profile_has(b->profile, "firmware", NULL, "vars") ? "vars" : "type");
+	AUTO_FREE char *quoted = argv_quote(vars->path);
 	AUTO_STR struct str why = { 0 };
 
 	if (copy->qcow2 != vars_qcow2)
@@ -113,14 +114,13 @@ static bool check_origin(struct argv_build *b, const struct plan_vars *vars, con
 		str_addf(&why, "was made for firmware with%s secure boot", origin->secure_boot ? "" : "out");
 	if (why.len) {
 		diag_hint(argv_diag_at(b, DIAG_HOST_ERROR, "vars-mismatch", &place, "%s %s", vars->path, str_text(&why)),
-			  "mv '%s' '%s.old'; then a fresh copy is made, and the guest's boot entries start anew", vars->path,
-			  vars->path);
+			  "mv %s %s.old; then a fresh copy is made, and the guest's boot entries start anew", quoted, quoted);
 		return false;
 	}
 	if (origin->found && vars->code_hash && origin->code_hash != vars->code_hash)
 		diag_hint(argv_diag_at(b, DIAG_WARNING, "firmware-updated", &place,
 				       "%s was updated since %s was made", vars->code, vars->path),
-			  "that is usually well; if the guest no longer starts: mv '%s' '%s.old'", vars->path, vars->path);
+			  "that is usually well; if the guest no longer starts: mv %s %s.old", quoted, quoted);
 	return true;
 }
 

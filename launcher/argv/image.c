@@ -7,6 +7,14 @@
 #include <errno.h>
 #include <string.h>
 
+char *argv_quote(const char *path)
+{
+	struct str out = { 0 };
+
+	str_add_shell_quoted(&out, path);
+	return str_take(&out);
+}
+
 struct diag *argv_diag_at(struct argv_build *b, enum diag_level level, const char *code,
 			  const struct image_place *place, const char *fmt, ...)
 {
@@ -27,10 +35,11 @@ struct diag *argv_diag_at(struct argv_build *b, enum diag_level level, const cha
 static void refuse_missing(struct argv_build *b, const struct image_place *place, const char *path, bool write)
 {
 	struct diag *diag = argv_diag_at(b, DIAG_HOST_ERROR, "file-missing", place, "%s does not exist", path);
+	AUTO_FREE char *quoted = argv_quote(path);
 
 	if (write)
-		diag_hint(diag, "make one: qemu-img create -f %s '%s' 64G", str_ends(path, ".qcow2") ? "qcow2" : "raw",
-			  path);
+		diag_hint(diag, "make one: qemu-img create -f %s %s 64G", str_ends(path, ".qcow2") ? "qcow2" : "raw",
+			  quoted);
 	else
 		diag_hint(diag, "correct %s = …, or put the file there", place->key);
 }

@@ -33,6 +33,9 @@ int argv_add_fdset(struct argv_build *b, const char *what, const char *path, boo
 bool argv_check_file(struct argv_build *b, const struct image_place *place, const char *path, bool write,
 		     const struct file_fact **file);
 
+// A path as a word of a command that is shown to people; heap.
+char *argv_quote(const char *path);
+
 // A diagnostic at the place of a titled section's key. Warnings go to the plan.
 struct diag *argv_diag_at(struct argv_build *b, enum diag_level level, const char *code,
 			  const struct image_place *place, const char *fmt, ...)

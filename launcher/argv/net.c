@@ -89,10 +89,16 @@ static bool check_queues(struct argv_build *b, const struct profile_net *net)
 {
 	struct image_place place = at_key(net, "queues");
 
-	if (net->queues <= 1 || models[model_of(net)].virtio)
+	if (net->queues > 1 && !is_tap(net))
+		diag_hint(argv_diag_at(b, DIAG_ERROR, "net-queues", &place,
+				       "only a bridge or a tap can have several queues"),
+			  "leave queues away, or write type = bridge");
+	else if (net->queues > 1 && !models[model_of(net)].virtio)
+		diag_hint(argv_diag_at(b, DIAG_ERROR, "net-queues", &place, "a card of model %s has one queue",
+				       net->model),
+			  "leave queues away, or write model = virtio");
+	else
 		return true;
-	diag_hint(argv_diag_at(b, DIAG_ERROR, "net-queues", &place, "a card of model %s has one queue", net->model),
-		  "leave queues away, or write model = virtio");
 	return false;
 }
 

@@ -278,7 +278,7 @@ static void test_files_that_cannot_be_used(void **state)
 		const char *code, *text, *hint;
 	} rows[] = {
 		{ FILE_MISSING, ENOENT, true, "file-missing", "/a.qcow2 does not exist",
-		  "qemu-img create -f qcow2 '/a.qcow2' 64G" },
+		  "qemu-img create -f qcow2 /a.qcow2 64G" },
 		{ FILE_UNREADABLE, EACCES, true, "file-unreadable", "Permission denied", "start vfiorun as" },
 		{ FILE_OTHER, 0, true, "file-kind", "neither a regular file", "/dev/disk/by-id" },
 		{ FILE_REGULAR, 0, false, "file-readonly", "may not be written", "readonly = yes" },
@@ -389,7 +389,7 @@ static void test_broken_chains(void **state)
 		const char *code, *text, *hint;
 	} rows[] = {
 		{ "raw", false, false, "backing-missing", "/top.qcow2 needs /base behind it", "rebase -u -b PATH" },
-		{ NULL, true, true, "backing-format", "does not say", "-b '/base' -F qcow2 '/top.qcow2'" },
+		{ NULL, true, true, "backing-format", "does not say", "-b /base -F qcow2 /top.qcow2" },
 		{ "qcow2", true, false, "backing-format", "it is raw", "-F raw" },
 		{ "vmdk", true, false, "backing-format", "is vmdk", "-F raw" },
 	};
