@@ -58,7 +58,9 @@ $(B)/tests/test_%: $(B)/tests/unit/test_%.o $(FIXTURES:%.c=$(B)/%.o) $(LIBRARY)
 
 $(B)/tools/%: $(B)/tests/tools/%.o $(LIBRARY)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+	$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(LIBRARY) $(LIBS)
+
+$(B)/tools/make-host: $(B)/tests/unit/bighost.o $(B)/tests/unit/tree.o
 
 tools: $(TOOLS)
 

@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: MIT
+#include "tests/unit/bighost.h"
+
+#include "base/cleanup.h"
+#include "tests/unit/tree.h"
+#include "tune/host/cpu.h"
+#include "tune/host/memory.h"
+#include "tune/host/root.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+// Reads for each CPU, for the machine, and for each node of it.
+enum { PER_CPU = 6, CONSTANT = 16, PER_NODE = 4 };
+
+static char dir[PATH_MAX];
+static struct root root = ROOT_CLOSED;
+static struct cpu_facts facts;
+
+static int release(void **state)
+{
+	(void)state;
+	cpu_facts_finish(&facts);
+	root_finish(&root);
+	tree_remove(dir);
+	dir[0] = '\0';
+	return 0;
+}
+
+static void read_host(const struct big_host *host)
+{
+	assert_int_equal(tree_make("", dir, sizeof(dir)), 0);
+	assert_int_equal(big_host_make(dir, host), 0);
+	assert_int_equal(root_open(&root, dir, NULL), 0);
+	assert_int_equal(cpu_facts_read(&root, &facts, NULL), 0);
+}
+
+static void test_shape(void **state)
+{
+	const struct big_host host = {
+		.cpus = 64, .threads = 2, .apart = true, .sockets = 2, .nodes = 4, .l3_cores = 4,
+	};
+	struct memory_facts memory;
+	const struct cpu *cpu;
+
+	(void)state;
+	read_host(&host);
+	assert_int_equal(facts.count, 64);
+	assert_int_equal(facts.n_cores, 32);
+	assert_int_equal(facts.n_l3s, 8);
+	cpu = cpu_facts_find(&facts, 32 + 21);
+	assert_int_equal(cpu->core, 21);
+	assert_int_equal(cpu->socket, 1);
+	assert_int_equal(cpu->node, 2);
+	assert_int_equal(cpu->l3, 5);
+	assert_int_equal(cpu->max_khz, 3700000);
+	assert_true(cpuset_has(&facts.cores[21].cpus, 21));
+	assert_int_equal(cpuset_count(&facts.cores[21].cpus), 2);
+	assert_int_equal(cpuset_count(&facts.allowed), 64);
+	memory_facts_read(&root, &memory);
+	assert_int_equal(memory.n_nodes, 4);
+	assert_int_equal(memory.n_pools, 8);
+	assert_int_equal(memory.nodes[3].n_distances, 4);
+	memory_facts_finish(&memory);
+}
+
+static void test_reads_stay_few(void **state)
+{
+	static const struct big_host hosts[] = {
+		{ .cpus = 64, .threads = 2, .sockets = 2, .nodes = 8, .l3_cores = 8 },
+		{ .cpus = 64, .threads = 1, .sockets = 1, .nodes = 1, .l3_cores = 0 },
+		{ .cpus = 64, .threads = 1, .sockets = 8, .nodes = 8, .l3_cores = 1 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(hosts); i++) {
+		unsigned long most = (unsigned long)(PER_CPU * hosts[i].cpus + CONSTANT +
+						     PER_NODE * hosts[i].nodes);
+
+		read_host(&hosts[i]);
+		assert_in_range(root.reads, hosts[i].cpus, most);
+		release(NULL);
+	}
+}
+
+// The dearest machine there is: no siblings, no L3, a new kernel's capacities, favoured cores.
+static void test_reads_stay_few_on_a_favoured_core(void **state)
+{
+	const struct big_host host = { .cpus = 64, .threads = 1, .sockets = 1, .nodes = 1 };
+
+	(void)state;
+	assert_int_equal(tree_make("", dir, sizeof(dir)), 0);
+	assert_int_equal(big_host_make(dir, &host), 0);
+	assert_int_equal(tree_add(dir, "sys/devices/system/cpu/cpu0/cpufreq/cpuinfo_max_freq = 4000000\n"),
+			 0);
+	assert_int_equal(root_open(&root, dir, NULL), 0);
+	assert_int_equal(cpu_facts_read(&root, &facts, NULL), 0);
+	assert_in_range(root.reads, host.cpus, PER_CPU * host.cpus + CONSTANT + PER_NODE);
+	assert_int_equal(facts.cpus[0].kind, CPU_UNIFORM);
+}
+
+static void test_pci_devices(void **state)
+{
+	const struct big_host host = {
+		.cpus = 2, .threads = 1, .sockets = 1, .nodes = 1, .pci = 70,
+	};
+	uint64_t group;
+	char target[PATH_MAX];
+
+	(void)state;
+	read_host(&host);
+	assert_true(root_exists(&root, "sys/bus/pci/devices/0000:02:05.0/vendor"));
+	assert_false(root_exists(&root, "sys/bus/pci/devices/0000:02:06.0"));
+	assert_true(root_exists(&root, "sys/bus/pci/devices/0000:02:05.0/driver/uevent"));
+	assert_true(root_readlink(&root, "sys/bus/pci/devices/0000:02:05.0/iommu_group", target,
+				  sizeof(target)) > 0);
+	assert_string_equal(target, "/sys/kernel/iommu_groups/69");
+	assert_true(root_exists(&root, "sys/kernel/iommu_groups/69/devices/0000:02:05.0/class"));
+	assert_int_equal(root_read_u64(&root, "sys/bus/pci/devices/0000:00:01.0/boot_vga", &group), 0);
+	assert_int_equal(group, 1);
+}
+
+static void test_shapes_that_do_not_divide(void **state)
+{
+	static const struct big_host hosts[] = {
+		{ .cpus = 3, .threads = 2, .sockets = 1, .nodes = 1 },
+		{ .cpus = 4, .threads = 1, .sockets = 3, .nodes = 3 },
+		{ .cpus = 4, .threads = 1, .sockets = 2, .nodes = 1 },
+		{ .cpus = 4, .threads = 1, .sockets = 1, .nodes = 1, .l3_cores = 3 },
+		{ .cpus = 4 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(hosts); i++)
+		assert_int_equal(big_host_make("/nonexistent", &hosts[i]), -EINVAL);
+}
+
+#define TEST(function) cmocka_unit_test_teardown(function, release)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_shape),
+		TEST(test_reads_stay_few),
+		TEST(test_reads_stay_few_on_a_favoured_core),
+		TEST(test_pci_devices),
+		TEST(test_shapes_that_do_not_divide),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
