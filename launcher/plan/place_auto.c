@@ -191,16 +191,22 @@ static const struct memory_node *find_node(const struct placing *p, int number)
 	return NULL;
 }
 
+// Where the machine does not tell: as the kernel assumes (LOCAL_DISTANCE and REMOTE_DISTANCE of Linux 6.1,
+// include/linux/topology.h).
 static int distance_to_used(const struct chooser *c, int number)
 {
 	const struct memory_node *node = find_node(c->p, number);
 	int sum = 0;
 
-	if (!node || !node->distances || cpuset_is_empty(&c->nodes))
-		return 0;
-	for (size_t i = 0; i < c->p->memory->n_nodes && i < node->n_distances; i++) {
-		if (cpuset_has(&c->nodes, c->p->memory->nodes[i].node))
+	for (size_t i = 0; i < c->p->memory->n_nodes; i++) {
+		int other = c->p->memory->nodes[i].node;
+
+		if (!cpuset_has(&c->nodes, other))
+			continue;
+		if (node && node->distances && i < node->n_distances)
 			sum += node->distances[i];
+		else
+			sum += other == number ? 10 : 20;
 	}
 	return sum;
 }
@@ -228,8 +234,8 @@ static struct domain domain_read(const struct chooser *c, enum level level, cons
 			d.cache = bytes > d.cache ? bytes : d.cache;
 			d.noisy |= c->noisy[seat->l3];
 		}
-		d.used |= c->l3_rank[seat->l3 < 0 ? (int)c->p->facts->n_l3s : seat->l3] > 0 ||
-			  cpuset_has(&c->nodes, seat->node);
+		d.used |= level == LEVEL_L3 && seat->l3 >= 0 ? c->l3_rank[seat->l3] > 0 :
+							       cpuset_has(&c->nodes, seat->node);
 		d.capacity += !seat->taken && (!c->one_a_core || seat->core != core);
 		core = seat->core;
 	}
@@ -276,6 +282,7 @@ static struct domain domain_best(const struct chooser *c, enum level level, cons
 	return best;
 }
 
+// A domain is taken whole or is the last one: none of its seats is taken yet.
 static void take_seats(struct chooser *c, const struct domain *d, int need)
 {
 	int core = -1;
@@ -283,7 +290,7 @@ static void take_seats(struct chooser *c, const struct domain *d, int need)
 	for (struct seat *seat = c->seats + (d->first - c->seats); seat < d->end && need > 0; seat++) {
 		int *l3 = &c->l3_rank[seat->l3 < 0 ? (int)c->p->facts->n_l3s : seat->l3];
 
-		if (seat->taken || (c->one_a_core && seat->core == core))
+		if (c->one_a_core && seat->core == core)
 			continue;
 		core = seat->core;
 		seat->taken = true;

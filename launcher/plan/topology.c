@@ -184,20 +184,16 @@ static int dies_of_pins(const struct placing *p, int threads)
 {
 	struct cpuset l3s = placing_l3s(p, &p->taken);
 	int dies = cpuset_count(&l3s), each = dies ? p->n / dies : 0;
-	struct cpuset seen = { 0 };
 
 	if (dies < 2 || p->n % dies || each % threads)
 		return 1;
 	for (int i = 0; i < p->n; i += each) {
 		struct cpuset block = { 0 };
-		int l3;
 
 		for (int k = i; k < i + each; k++)
 			cpuset_or(&block, &p->out->vcpus[k].cpus);
-		l3 = placing_common_l3(p, &block);
-		if (l3 < 0 || cpuset_has(&seen, l3))
+		if (placing_common_l3(p, &block) < 0)
 			return 1;
-		cpuset_add(&seen, l3);
 	}
 	return dies;
 }

@@ -16,8 +16,7 @@
 struct shape {
 	int sockets, nodes, l3, cores, threads, efficiency, stride;
 	bool far, no_l3;
-	uint64_t bytes;
-	struct strv cache;
+	struct strv cache, bytes;
 	struct cpuset offline, isolated, allowed;
 	bool allowed_given;
 };
@@ -56,7 +55,7 @@ static void read_word(struct shape *shape, char *word)
 	else if (str_eq(word, "cache"))
 		strv_split(&shape->cache, value, ",");
 	else if (str_eq(word, "bytes"))
-		assert_true(str_parse_size(value, &shape->bytes));
+		strv_split(&shape->bytes, value, ",");
 	else if (str_eq(word, "offline"))
 		assert_true(cpuset_parse_list(&shape->offline, value));
 	else if (str_eq(word, "isolated"))
@@ -93,6 +92,15 @@ static int by_id(const void *a, const void *b)
 	return ((const struct cpu *)a)->id - ((const struct cpu *)b)->id;
 }
 
+static uint64_t size_at(const struct strv *sizes, size_t i, uint64_t fallback)
+{
+	uint64_t bytes = fallback;
+
+	if (sizes->count)
+		assert_true(str_parse_size(sizes->items[i < sizes->count ? i : sizes->count - 1], &bytes));
+	return bytes;
+}
+
 static void add_nodes(struct machine *m, const struct shape *shape, int nodes)
 {
 	m->memory.nodes = mem_new((size_t)nodes, sizeof(*m->memory.nodes));
@@ -100,24 +108,13 @@ static void add_nodes(struct machine *m, const struct shape *shape, int nodes)
 	for (int i = 0; i < nodes; i++) {
 		struct memory_node *node = &m->memory.nodes[i];
 
-		*node = (struct memory_node){ .node = i, .bytes = shape->bytes, .free = shape->bytes };
+		*node = (struct memory_node){ .node = i };
+		node->bytes = node->free = size_at(&shape->bytes, (size_t)i, UINT64_C(64) << 30);
 		node->distances = mem_new((size_t)nodes, sizeof(*node->distances));
 		node->n_distances = (size_t)nodes;
 		for (int k = 0; k < nodes; k++)
 			node->distances[k] = i == k ? 10 : i / shape->nodes == k / shape->nodes ? 12 : 32;
 	}
-}
-
-static uint64_t cache_of(const struct shape *shape, size_t l3)
-{
-	uint64_t bytes = 32 << 20;
-
-	if (shape->cache.count) {
-		size_t i = l3 < shape->cache.count ? l3 : shape->cache.count - 1;
-
-		assert_true(str_parse_size(shape->cache.items[i], &bytes));
-	}
-	return bytes;
 }
 
 static void build(struct machine *m, const struct shape *shape)
@@ -130,7 +127,7 @@ static void build(struct machine *m, const struct shape *shape)
 	facts->n_l3s = shape->no_l3 ? 0 : (size_t)l3s;
 	facts->l3s = mem_new(facts->n_l3s, sizeof(*facts->l3s));
 	for (size_t i = 0; i < facts->n_l3s; i++)
-		facts->l3s[i].bytes = cache_of(shape, i);
+		facts->l3s[i].bytes = size_at(&shape->cache, i, 32 << 20);
 	add_nodes(m, shape, nodes);
 	for (int core = 0; core < cores + shape->efficiency; core++) {
 		bool slow = core >= cores;
@@ -162,7 +159,7 @@ static void build(struct machine *m, const struct shape *shape)
 
 void machine_make(struct machine *machine, const char *words)
 {
-	struct shape shape = { 1, 1, 1, 1, 1, .stride = 1, .bytes = UINT64_C(64) << 30 };
+	struct shape shape = { 1, 1, 1, 1, 1, .stride = 1 };
 	AUTO_STRV struct strv list = { 0 };
 
 	*machine = (struct machine){ 0 };
@@ -171,6 +168,7 @@ void machine_make(struct machine *machine, const char *words)
 		read_word(&shape, list.items[i]);
 	build(machine, &shape);
 	strv_finish(&shape.cache);
+	strv_finish(&shape.bytes);
 }
 
 void machine_finish(struct machine *machine)

@@ -14,7 +14,8 @@ struct machine {
 // far: siblings are numbered after all cores (0,6), else side by side (0,1);
 // stride=N: CPU numbers are multiples of N; no-l3: caches are unknown;
 // efficiency=N: N more cores without SMT in the last L3, the others are performance cores;
-// cache=96M,32M: bytes by L3, the last for all the rest; bytes=4G: memory of each node;
+// cache=96M,32M: bytes by L3, the last for all the rest; bytes=4G,8G: memory by node,
+// likewise;
 // offline= isolated= allowed=: lists. Fails the test where the words are wrong.
 void machine_make(struct machine *machine, const char *words);
 void machine_finish(struct machine *machine);
