@@ -24,7 +24,8 @@ char *argv_escape(const char *value)
 	return str_take(&out);
 }
 
-void argv_add_pair(struct argv_build *b, const char *option, const char *executed, const char *pasted)
+void argv_add_pair(struct argv_build *b, const char *option, const char *executed,
+		   const char *pasted)
 {
 	strv_add(&b->plan->argv, option);
 	strv_add(&b->plan->argv, executed);
@@ -60,8 +61,8 @@ static struct diag *add_diag(struct argv_build *b, enum diag_level level, const 
 			str_text(&text));
 }
 
-struct diag *argv_error(struct argv_build *b, const char *code, const char *section, const char *key,
-			const char *fmt, ...)
+struct diag *argv_error(struct argv_build *b, const char *code, const char *section,
+			const char *key, const char *fmt, ...)
 {
 	struct diag *diag;
 	va_list ap;
@@ -72,8 +73,8 @@ struct diag *argv_error(struct argv_build *b, const char *code, const char *sect
 	return diag;
 }
 
-struct diag *argv_host_error(struct argv_build *b, const char *code, const char *section, const char *key,
-			     const char *fmt, ...)
+struct diag *argv_host_error(struct argv_build *b, const char *code, const char *section,
+			     const char *key, const char *fmt, ...)
 {
 	struct diag *diag;
 	va_list ap;
@@ -102,11 +103,14 @@ char *argv_socket_path(struct argv_build *b, const char *name)
 	size_t room = sizeof(((struct sockaddr_un *)NULL)->sun_path);
 
 	if (strlen(path) >= room) {
-		struct diag *diag = argv_host_error(b, "socket-path", "vm", "name",
-						    "the socket %s has a path of %zu bytes; unix sockets take %zu",
-						    path, strlen(path), room - 1);
+		struct diag *diag = argv_host_error(
+			b, "socket-path", "vm", "name",
+			"the socket %s has a path of %zu bytes; unix sockets take %zu", path,
+			strlen(path), room - 1);
 
-		diag_hint(diag, "give the guest a shorter name, or set XDG_RUNTIME_DIR to a shorter path");
+		diag_hint(
+			diag,
+			"give the guest a shorter name, or set XDG_RUNTIME_DIR to a shorter path");
 	}
 	return path;
 }

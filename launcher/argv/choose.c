@@ -7,9 +7,6 @@
 
 #include <string.h>
 
-// KVM's irqchip in the kernel takes xAPIC ids only: eight bits, one of them for broadcast (QEMU docs, intel-iommu).
-enum { XAPIC_VCPUS = 255 };
-
 static const char *nearest_machine(const struct qemu_caps *caps, const char *name)
 {
 	AUTO_FREE const char **names = mem_new(caps->words.count + 1, sizeof(*names));
@@ -34,8 +31,8 @@ static const char *resolve_machine(struct argv_build *b, const char *name)
 		return versioned;
 	if (qemu_caps_has(caps, "machine/%s", name))
 		return name;
-	diag = argv_host_error(b, "machine-unknown", "vm", "machine", "%s has no machine '%s'", b->plan->qemu,
-			       name);
+	diag = argv_host_error(b, "machine-unknown", "vm", "machine", "%s has no machine '%s'",
+			       b->plan->qemu, name);
 	near = nearest_machine(caps, name);
 	if (near)
 		diag_hint(diag, "machine = %s", near);
@@ -51,17 +48,15 @@ static void choose_machine(struct argv_build *b)
 	b->machine = resolve_machine(b, name ? name : "q35");
 	b->q35 = str_starts(b->machine, "pc-q35") || str_eq(b->machine, "q35");
 	if (!b->q35 && !str_starts(b->machine, "pc-i440fx") && !str_eq(b->machine, "pc"))
-		argv_error(b, "machine-kind", "vm", "machine", "machine '%s' is neither of the q35 nor the pc kind",
-			   b->machine);
-	if (b->facts->qemu.known && qemu_caps_has(&b->facts->qemu, "machine-deprecated/%s", b->machine))
+		argv_error(b, "machine-kind", "vm", "machine",
+			   "machine '%s' is neither of the q35 nor the pc kind", b->machine);
+	if (b->facts->qemu.known &&
+	    qemu_caps_has(&b->facts->qemu, "machine-deprecated/%s", b->machine))
 		diag_hint(argv_warn(b, "machine-deprecated", "vm", "machine",
-				    "machine %s is deprecated: a later QEMU will not have it", b->machine),
-			  "machine = q35 takes the newest; a guest sees slightly different hardware then");
-	if (str_eq(b->machine, "pc-q35-4.0"))
-		argv_warn(b, "irqchip-default", "vm", "machine",
-			  "pc-q35-4.0 alone defaults to a split irqchip, which breaks some passed devices; %s",
-			  b->profile->cpu.irqchip == IRQCHIP_AUTO ? "kernel-irqchip=on is given instead" :
-								    "the profile's irqchip is given instead");
+				    "machine %s is deprecated: a later QEMU will not have it",
+				    b->machine),
+			  "machine = q35 takes the newest; a guest sees slightly different "
+			  "hardware then");
 }
 
 // What stands in the way of KVM with this model, or NULL; *how says why it is believed to work.
@@ -87,8 +82,10 @@ static char *kvm_obstacle(const struct facts *facts, const char *model, const ch
 static const struct {
 	const char *sign, *remedy;
 } kvm_remedies[] = {
-	{ "ermission denied", "let the user that QEMU runs as open /dev/kvm: usermod -aG kvm USER" },
-	{ "No such file", "modprobe kvm_intel or kvm_amd, with virtualization enabled in the firmware setup" },
+	{ "ermission denied",
+	  "let the user that QEMU runs as open /dev/kvm: usermod -aG kvm USER" },
+	{ "No such file",
+	  "modprobe kvm_intel or kvm_amd, with virtualization enabled in the firmware setup" },
 	{ "neither /dev/kvm", "enable virtualization (VT-x, SVM) in the firmware setup" },
 	{ "busy", "another hypervisor holds the CPU's virtualization: unload its module" },
 	{ "", "accel = auto falls back to emulation; another [cpu] model may work" },
@@ -121,18 +118,18 @@ static void choose_accel(struct argv_build *b)
 		b->plan->accel_why = mem_printf("no KVM: %s", obstacle);
 	// Without KVM it would not be found either.
 	if (obstacle && strstr(obstacle, "unable to find CPU model"))
-		diag_hint(argv_host_error(b, "model-unknown", "cpu", "model", "%s knows no CPU model '%s'",
-					  b->plan->qemu, model),
+		diag_hint(argv_host_error(b, "model-unknown", "cpu", "model",
+					  "%s knows no CPU model '%s'", b->plan->qemu, model),
 			  "%s -cpu help lists them", b->plan->qemu);
 	else if (obstacle && b->kvm)
-		diag_hint(argv_host_error(b, "kvm-unusable", "vm", "accel", "KVM with -cpu %s: %s", model,
-					  obstacle),
+		diag_hint(argv_host_error(b, "kvm-unusable", "vm", "accel", "KVM with -cpu %s: %s",
+					  model, obstacle),
 			  "%s", kvm_remedy(obstacle));
 	b->plan->kvm = b->kvm;
 	b->cpu_model = wanted ? wanted : b->kvm ? "host" : "max";
 	if (!b->kvm && str_eq(b->cpu_model, "host"))
-		diag_hint(argv_host_error(b, "model-needs-kvm", "cpu", "model", "model = host needs KVM (%s)",
-					  b->plan->accel_why),
+		diag_hint(argv_host_error(b, "model-needs-kvm", "cpu", "model",
+					  "model = host needs KVM (%s)", b->plan->accel_why),
 			  "leave model away: it is host under KVM and max under emulation");
 }
 
@@ -153,9 +150,15 @@ static void choose_irqchip(struct argv_build *b)
 	}
 	b->irqchip = many && wanted == IRQCHIP_AUTO ? "split" : words[wanted];
 	if (many && !str_eq(b->irqchip, "split"))
-		diag_hint(argv_error(b, "irqchip-vcpus", "cpu", "irqchip", "irqchip = %s takes at most %d vCPUs",
-				     b->irqchip, XAPIC_VCPUS),
+		diag_hint(argv_error(b, "irqchip-vcpus", "cpu", "irqchip",
+				     "irqchip = %s takes at most %d vCPUs", b->irqchip,
+				     XAPIC_VCPUS),
 			  "irqchip = split, or leave it away");
+	if (wanted == IRQCHIP_AUTO && str_eq(b->machine, "pc-q35-4.0"))
+		argv_warn(b, "irqchip-default", "vm", "machine",
+			  "pc-q35-4.0 alone defaults to a split irqchip, which breaks some passed "
+			  "devices: kernel-irqchip=%s is given instead",
+			  b->irqchip);
 	if (wanted == IRQCHIP_OFF)
 		argv_warn(b, "irqchip-off", "cpu", "irqchip",
 			  "irqchip = off makes every interrupt a trip through QEMU");
@@ -195,8 +198,10 @@ static void choose_display(struct argv_build *b)
 		b->display = window_or(b->facts, DISPLAY_NONE);
 	else if (window && b->facts->live && !has_screen(b->facts))
 		diag_hint(argv_host_error(b, "no-screen", "display", "type",
-					  "a window needs a screen: neither DISPLAY nor WAYLAND_DISPLAY is set"),
-			  "start it from a desktop (sudo -E keeps the variables), or type = vnc, or --headless");
+					  "a window needs a screen: neither DISPLAY nor "
+					  "WAYLAND_DISPLAY is set"),
+			  "start it from a desktop (sudo -E keeps the variables), or type = vnc, "
+			  "or --headless");
 }
 
 void argv_choose(struct argv_build *b)

@@ -23,7 +23,8 @@ static void add_model(struct argv_build *b, struct str *cpu, struct str *why)
 	else
 		say(why, b->kvm ? "the host's own model: nothing is hidden or emulated"
 				: "all that emulation can do");
-	// What can't be migrated is fine here, and brings invtsc: a guest that trusts its TSC reads it without exits.
+	// What can't be migrated is fine here, and brings invtsc: a guest that trusts its TSC reads
+	// it without exits.
 	if (b->kvm && whole)
 		str_add(cpu, ",migratable=off");
 }
@@ -60,24 +61,27 @@ static void check_count(struct argv_build *b)
 	int vcpus = b->placement->n_vcpus, max;
 
 	if (limit && str_parse_int(limit, &max) && vcpus > max)
-		diag_hint(argv_host_error(b, "vcpus-machine", "cpu", "vcpus", "%d vCPUs: machine %s takes at most %d",
-					  vcpus, b->machine, max),
-			  b->q35 ? "vcpus = %d, or a newer machine = pc-q35-X.Y" : "vcpus = %d, or machine = q35",
+		diag_hint(argv_host_error(b, "vcpus-machine", "cpu", "vcpus",
+					  "%d vCPUs: machine %s takes at most %d", vcpus,
+					  b->machine, max),
+			  b->q35 ? "vcpus = %d, or a newer machine = pc-q35-X.Y"
+				 : "vcpus = %d, or machine = q35",
 			  max);
 }
 
-// More ids than the xAPIC has: the guest needs x2APIC, and for interrupts from devices an IOMMU that remaps them
-// to 32-bit ids. eim=on wants KVM and a split irqchip.
+// More ids than the xAPIC has: the guest needs x2APIC, and for interrupts from devices an IOMMU
+// that remaps them to 32-bit ids. eim=on wants KVM and a split irqchip.
 static void add_many(struct argv_build *b)
 {
-	if (b->placement->n_vcpus <= 255)
+	if (b->placement->n_vcpus <= XAPIC_VCPUS)
 		return;
 	if (!b->kvm)
 		argv_host_error(b, "vcpus-tcg", "cpu", "vcpus", "more than 255 vCPUs need KVM (%s)",
 				b->plan->accel_why);
 	else if (!b->q35)
-		diag_hint(argv_error(b, "vcpus-pc", "cpu", "vcpus", "more than 255 vCPUs need a virtual IOMMU, "
-								    "which machine pc has not"),
+		diag_hint(argv_error(b, "vcpus-pc", "cpu", "vcpus",
+				     "more than 255 vCPUs need a virtual IOMMU, "
+				     "which machine pc has not"),
 			  "machine = q35");
 	else
 		argv_add(b, "-device", "intel-iommu,intremap=on,eim=on");
@@ -90,11 +94,12 @@ static void add_smp(struct argv_build *b)
 
 	if (p->dies > 1 || qemu_caps_has(&b->facts->qemu, "option/smp-opts/dies"))
 		str_addf(&dies, ",dies=%d", p->dies);
-	argv_add(b, "-smp", "cpus=%d,sockets=%d%s,cores=%d,threads=%d,maxcpus=%d", p->n_vcpus, p->sockets,
-		 str_text(&dies), p->cores, p->threads, p->n_vcpus);
+	argv_add(b, "-smp", "cpus=%d,sockets=%d%s,cores=%d,threads=%d,maxcpus=%d", p->n_vcpus,
+		 p->sockets, str_text(&dies), p->cores, p->threads, p->n_vcpus);
 	if (b->windows && p->sockets > 1)
 		diag_hint(argv_warn(b, "windows-sockets", "cpu", "sockets",
-				    "%d sockets: Windows Home uses one, Pro two; the other vCPUs would idle",
+				    "%d sockets: Windows Home uses one, Pro two; the other vCPUs "
+				    "would idle",
 				    p->sockets),
 			  "sockets = 1 and more cores");
 }

@@ -18,21 +18,24 @@ static void check_display(struct argv_build *b)
 {
 	if (qemu_caps_has(&b->facts->qemu, "%s", displays[b->display].word))
 		return;
-	diag_hint(argv_host_error(b, "display-missing", "display", "type", "%s has no %s display", b->plan->qemu,
-				  displays[b->display].name),
+	diag_hint(argv_host_error(b, "display-missing", "display", "type", "%s has no %s display",
+				  b->plan->qemu, displays[b->display].name),
 		  "it may be in a package of its own: %s on Debian", displays[b->display].package);
 }
 
-// The firmware, installers and Windows draw on the standard VGA without a driver; Linux has one for virtio's.
+// The firmware, installers and Windows draw on the standard VGA without a driver; Linux has one for
+// virtio's.
 static void add_video(struct argv_build *b)
 {
-	bool virtio = b->profile->vm.os == OS_LINUX && b->profile->display.type != DISPLAY_INSTALL &&
+	bool virtio = b->profile->vm.os == OS_LINUX &&
+		      b->profile->display.type != DISPLAY_INSTALL &&
 		      qemu_caps_has(&b->facts->qemu, "device/virtio-vga");
 
 	argv_add(b, "-device", "%s,id=video0", virtio ? "virtio-vga" : "VGA");
 }
 
-// A tablet says where the pointer is, so nothing needs to be grabbed. The keyboard is the machine's own (PS/2).
+// A tablet says where the pointer is, so nothing needs to be grabbed. The keyboard is the machine's
+// own (PS/2).
 static void add_tablet(struct argv_build *b)
 {
 	argv_add(b, "-device", "qemu-xhci,id=usb");
@@ -49,7 +52,8 @@ static void add_spice(struct argv_build *b)
 	argv_add(b, "-spice", "unix=on,addr=%s,disable-ticketing=on", addr);
 	argv_add(b, "-device", "virtio-serial-pci,id=serial0");
 	argv_add(b, "-chardev", "spicevmc,id=vdagent,name=vdagent");
-	argv_add(b, "-device", "virtserialport,bus=serial0.0,chardev=vdagent,name=com.redhat.spice.0");
+	argv_add(b, "-device",
+		 "virtserialport,bus=serial0.0,chardev=vdagent,name=com.redhat.spice.0");
 }
 
 static void add_vnc(struct argv_build *b)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Hyper-V enlightenments (QEMU docs/system/i386/hyperv.rst, 7.2): which belong together, which are worth it.
+// Hyper-V enlightenments (QEMU docs/system/i386/hyperv.rst, 7.2): which belong together, which are
+// worth it.
 #include "launcher/argv/argv.h"
 
 #include "base/cleanup.h"
@@ -13,8 +14,9 @@ struct feature {
 	const char *needs[3];
 };
 
-// What is recommended, and what needs another; each stands behind those it needs. Not recommended are those for
-// nested Hyper-V, for debugging, and those that want hardware which can't be told from here (avic).
+// What is recommended, and what needs another; each stands behind those it needs. Not recommended
+// are those for nested Hyper-V, for debugging, and those that want hardware which can't be told
+// from here (avic).
 static const struct feature features[] = {
 	{ "relaxed", "on", false, { NULL } },
 	{ "vapic", "on", false, { NULL } },
@@ -47,8 +49,8 @@ static int find(const char *name)
 }
 
 // These QEMU makes without KVM's help.
-static const char *const by_qemu[] = { "spinlocks", "no-nonarch-coresharing", "enforce-cpuid", "passthrough",
-				       "version-id-" };
+static const char *const by_qemu[] = { "spinlocks", "no-nonarch-coresharing", "enforce-cpuid",
+				       "passthrough", "version-id-" };
 
 // Where the host was never asked (a captured one), what QEMU has is taken to be there.
 static bool host_has(const struct argv_build *b, const char *name)
@@ -95,7 +97,8 @@ static bool cores_are_apart(const struct argv_build *b)
 }
 
 // What keeps a recommended feature out, or NULL.
-static const char *reason_against(const struct argv_build *b, const struct feature *f, const bool *chosen)
+static const char *reason_against(const struct argv_build *b, const struct feature *f,
+				  const bool *chosen)
 {
 	if (str_eq(f->name, "no-nonarch-coresharing") && !cores_are_apart(b))
 		return "no host core for each of the guest's";
@@ -146,15 +149,16 @@ static void check_listed(struct argv_build *b, const char *name)
 	int row = find(name);
 
 	if (!qemu_caps_has(&b->facts->qemu, "cpu/hv-%s", name))
-		argv_host_error(b, "hyperv-qemu", "cpu", "hyperv", "%s has no Hyper-V feature '%s'", b->plan->qemu,
-				name);
+		argv_host_error(b, "hyperv-qemu", "cpu", "hyperv", "%s has no Hyper-V feature '%s'",
+				b->plan->qemu, name);
 	else if (!host_has(b, name))
-		argv_host_error(b, "hyperv-host", "cpu", "hyperv", "this host's KVM offers no Hyper-V feature '%s'",
-				name);
+		argv_host_error(b, "hyperv-host", "cpu", "hyperv",
+				"this host's KVM offers no Hyper-V feature '%s'", name);
 	for (int n = 0; row >= 0 && n < N_NEEDS && features[row].needs[n]; n++) {
 		if (!is_listed(list, features[row].needs[n]))
-			diag_hint(argv_error(b, "hyperv-needs", "cpu", "hyperv", "Hyper-V feature '%s' needs '%s'",
-					     name, features[row].needs[n]),
+			diag_hint(argv_error(b, "hyperv-needs", "cpu", "hyperv",
+					     "Hyper-V feature '%s' needs '%s'", name,
+					     features[row].needs[n]),
 				  "add %s to the list", features[row].needs[n]);
 	}
 }
@@ -196,8 +200,8 @@ static void refuse_without_kvm(struct argv_build *b, enum hyperv_mode mode)
 
 	if (str_eq(key, "vendor_id") && !b->profile->cpu.vendor_id)
 		return;
-	diag_hint(argv_host_error(b, "hyperv-needs-kvm", "cpu", key, "%s needs KVM; accel is tcg: %s", key,
-				  b->plan->accel_why),
+	diag_hint(argv_host_error(b, "hyperv-needs-kvm", "cpu", key,
+				  "%s needs KVM; accel is tcg: %s", key, b->plan->accel_why),
 		  "hyperv = auto leaves it out where there is no KVM");
 }
 
@@ -222,6 +226,6 @@ void argv_add_hyperv(struct argv_build *b, struct str *cpu, struct str *why)
 	if (dropped.len)
 		str_addf(why, "; Hyper-V left out: %s", str_text(&dropped));
 	if (!count && mode == HYPERV_ON)
-		argv_host_error(b, "hyperv-none", "cpu", "hyperv", "hyperv = on: none can be had: %s",
-				str_text(&dropped));
+		argv_host_error(b, "hyperv-none", "cpu", "hyperv",
+				"hyperv = on: none can be had: %s", str_text(&dropped));
 }

@@ -71,7 +71,8 @@ static void check_nodes(struct argv_build *b, const struct cpuset *nodes)
 		const struct memory_node *fact = memory_facts_find(memory, node);
 
 		if (!fact || !fact->bytes)
-			diag_hint(argv_host_error(b, "node-unknown", "memory", "nodes", "host node %d %s", node,
+			diag_hint(argv_host_error(b, "node-unknown", "memory", "nodes",
+						  "host node %d %s", node,
 						  fact ? "has no memory" : "is not there"),
 				  "nodes with memory: %s", str_text(&there));
 	}
@@ -99,8 +100,9 @@ static void lay_out(struct argv_build *b, struct layout *layout)
 	int count = cpuset_count(&nodes);
 
 	if (count < 2 || !cpuset_equal(&nodes, &cpus)) {
-		*MEM_PUSH(layout->shares, layout->count) =
-			(struct share){ .bytes = b->profile->vm.memory, .nodes = nodes, .node = -1 };
+		*MEM_PUSH(layout->shares, layout->count) = (struct share){
+			.bytes = b->profile->vm.memory, .nodes = nodes, .node = -1
+		};
 		if (count && !cpuset_contains(&nodes, &cpus))
 			argv_warn(b, "memory-far", "memory", "nodes",
 				  "vCPUs are pinned to other host nodes than their memory is on");
@@ -121,7 +123,8 @@ static void split(struct layout *layout, uint64_t bytes, uint64_t page)
 	uint64_t unit = largest(page, MIB), units = bytes / unit;
 
 	for (size_t i = 0; i < layout->count; i++)
-		layout->shares[i].bytes = (units / layout->count + (i < units % layout->count)) * unit;
+		layout->shares[i].bytes =
+			(units / layout->count + (i < units % layout->count)) * unit;
 }
 
 static bool fits(const struct layout *layout, uint64_t bytes, uint64_t page)
@@ -130,7 +133,8 @@ static bool fits(const struct layout *layout, uint64_t bytes, uint64_t page)
 }
 
 // Free huge pages that a share may use.
-static uint64_t free_pages(const struct memory_facts *memory, const struct cpuset *nodes, uint64_t page)
+static uint64_t free_pages(const struct memory_facts *memory, const struct cpuset *nodes,
+			   uint64_t page)
 {
 	uint64_t pages = 0;
 
@@ -153,7 +157,8 @@ static uint64_t all_pages(const struct memory_facts *memory, uint64_t page)
 }
 
 // The first share that the pools cannot hold, or NULL.
-static const struct share *first_lacking(const struct argv_build *b, const struct layout *layout, uint64_t page)
+static const struct share *first_lacking(const struct argv_build *b, const struct layout *layout,
+					 uint64_t page)
 {
 	for (size_t i = 0; i < layout->count; i++) {
 		const struct share *share = &layout->shares[i];
@@ -176,15 +181,17 @@ static void report_lacking(struct argv_build *b, const struct share *share, uint
 	// The kernel spreads what it is asked for over all nodes.
 	uint64_t grow = (need - have) * (cpuset_is_empty(&share->nodes) ? 1 : memory->n_nodes);
 	AUTO_FREE char *nodes = cpuset_text(&share->nodes);
-	struct diag *diag = argv_host_error(b, "hugepages-short", "memory", "hugepages",
-					    "%" PRIu64 " free huge pages of %s are needed%s%s; %" PRIu64 " are there",
-					    need, page_name(page), *nodes ? " on host nodes " : "", nodes, have);
+	struct diag *diag = argv_host_error(
+		b, "hugepages-short", "memory", "hugepages",
+		"%" PRIu64 " free huge pages of %s are needed%s%s; %" PRIu64 " are there", need,
+		page_name(page), *nodes ? " on host nodes " : "", nodes, have);
 
 	if (page == GIB)
 		diag_hint(diag, "boot with hugepagesz=1G hugepages=%" PRIu64 ", or hugepages = 2M",
 			  all_pages(memory, page) + grow);
 	else
-		diag_hint(diag, "sysctl vm.nr_hugepages=%" PRIu64 ", early after boot", all_pages(memory, page) + grow);
+		diag_hint(diag, "sysctl vm.nr_hugepages=%" PRIu64 ", early after boot",
+			  all_pages(memory, page) + grow);
 }
 
 static void choose_explicit(struct argv_build *b, struct layout *layout, uint64_t page)
@@ -197,7 +204,8 @@ static void choose_explicit(struct argv_build *b, struct layout *layout, uint64_
 	b->plan->memory_why = mem_printf("huge pages of %s as asked", page_name(page));
 	if (!fits(layout, bytes, page)) {
 		diag_hint(argv_error(b, "memory-pages", "vm", "memory",
-				     "memory is not a whole number of %s pages, at least one for each of %zu nodes",
+				     "memory is not a whole number of %s pages, at least one for "
+				     "each of %zu nodes",
 				     page_name(page), layout->count),
 			  "memory = %" PRIu64 "M",
 			  largest(bytes / page + 1, layout->count) * (page / MIB));
@@ -219,7 +227,8 @@ static void choose_auto(struct argv_build *b, struct layout *layout)
 		if (!fits(layout, bytes, pages[i]) || first_lacking(b, layout, pages[i]))
 			continue;
 		layout->page = pages[i];
-		b->plan->memory_why = mem_printf("enough huge pages of %s are free", page_name(pages[i]));
+		b->plan->memory_why =
+			mem_printf("enough huge pages of %s are free", page_name(pages[i]));
 		return;
 	}
 	split(layout, bytes, 0);
@@ -252,17 +261,18 @@ static void check_size(struct argv_build *b, const struct layout *layout)
 
 	if (memory->total && bytes > memory->total)
 		diag_hint(argv_host_error(b, "memory-total", "vm", "memory",
-					  "memory is %" PRIu64 "M; this host has %" PRIu64 "M", bytes / MIB,
-					  memory->total / MIB),
+					  "memory is %" PRIu64 "M; this host has %" PRIu64 "M",
+					  bytes / MIB, memory->total / MIB),
 			  "leave the host at least 1G");
 	else if (!layout->page && memory->available && bytes > memory->available)
 		diag_hint(argv_warn(b, "memory-available", "vm", "memory",
-				    "memory is %" PRIu64 "M; only %" PRIu64 "M are available now", bytes / MIB,
-				    memory->available / MIB),
+				    "memory is %" PRIu64 "M; only %" PRIu64 "M are available now",
+				    bytes / MIB, memory->available / MIB),
 			  "close something, or the host will swap");
 }
 
-// Anonymous memory gets transparent huge pages, a memfd hardly ever: it is for hugetlb and sharing only.
+// Anonymous memory gets transparent huge pages, a memfd hardly ever: it is for hugetlb and sharing
+// only.
 static void add_backend(struct argv_build *b, const struct layout *layout, size_t i)
 {
 	const struct share *share = &layout->shares[i];
@@ -315,13 +325,15 @@ static int distance(const struct memory_facts *memory, int from, int to)
 	return 0;
 }
 
-// All or none: QEMU fills gaps by symmetry, which the host may not have. It takes 11-254 between nodes.
+// All or none: QEMU fills gaps by symmetry, which the host may not have. It takes 11-254 between
+// nodes.
 static void add_distances(struct argv_build *b, const struct layout *layout)
 {
 	const struct memory_facts *memory = &b->facts->memory;
 
 	for (size_t i = 0; i < layout->count * layout->count; i++) {
-		int from = layout->shares[i / layout->count].node, to = layout->shares[i % layout->count].node;
+		int from = layout->shares[i / layout->count].node,
+		    to = layout->shares[i % layout->count].node;
 		int value = distance(memory, from, to);
 
 		if (from != to && (value <= 10 || value >= 255))
@@ -331,13 +343,14 @@ static void add_distances(struct argv_build *b, const struct layout *layout)
 		for (size_t to = 0; to < layout->count; to++) {
 			if (from != to)
 				argv_add(b, "-numa", "dist,src=%zu,dst=%zu,val=%d", from, to,
-					 distance(memory, layout->shares[from].node, layout->shares[to].node));
+					 distance(memory, layout->shares[from].node,
+						  layout->shares[to].node));
 		}
 	}
 }
 
-// mlockall(2) counts all that QEMU maps, not only the guest's memory: 1 GiB beside it for a user, who can't go
-// beyond the hard limit; no limit where we are root.
+// mlockall(2) counts all that QEMU maps, not only the guest's memory: 1 GiB beside it for a user,
+// who can't go beyond the hard limit; no limit where we are root.
 static void add_lock(struct argv_build *b)
 {
 	const struct facts *facts = b->facts;
@@ -349,9 +362,11 @@ static void add_lock(struct argv_build *b)
 	b->plan->memlock = facts->root ? UINT64_MAX : need;
 	if (facts->live && !facts->root && facts->memlock_hard < need)
 		diag_hint(argv_host_error(b, "memlock", "memory", "lock",
-					  "lock = yes needs a memlock limit of %" PRIu64 "M; yours is %" PRIu64 "M",
+					  "lock = yes needs a memlock limit of %" PRIu64
+					  "M; yours is %" PRIu64 "M",
 					  need / MIB, facts->memlock_hard / MIB),
-			  "raise memlock in limits.d (hard, in KiB: %" PRIu64 "), or run as root", need / 1024);
+			  "raise memlock in limits.d (hard, in KiB: %" PRIu64 "), or run as root",
+			  need / 1024);
 }
 
 static void record(struct argv_build *b, const struct layout *layout)

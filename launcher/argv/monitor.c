@@ -6,7 +6,8 @@
 
 #include <string.h>
 
-// A socket that we listen on and QEMU inherits: there is no race for its path, and nobody else may bind it.
+// A socket that we listen on and QEMU inherits: there is no race for its path, and nobody else may
+// bind it.
 static void add_listener(struct argv_build *b, const char *id, const char *what)
 {
 	AUTO_FREE char *file = mem_printf("%s.sock", id);
@@ -19,7 +20,8 @@ static void add_listener(struct argv_build *b, const char *id, const char *what)
 	argv_add_pair(b, "-chardev", executed, pasted);
 }
 
-// Windows says nothing on a serial port, and Ctrl-C on the terminal would go there rather than end the guest.
+// Windows says nothing on a serial port, and Ctrl-C on the terminal would go there rather than end
+// the guest.
 static void add_console(struct argv_build *b)
 {
 	b->plan->console = !b->windows || b->options->headless || b->profile->boot.kernel;
@@ -48,7 +50,8 @@ static void add_helpers(struct argv_build *b)
 static void add_alive(struct argv_build *b)
 {
 	const char *run = b->facts->run_dir, *slash = strrchr(run, '/');
-	AUTO_FREE char *path = mem_printf("%.*s/.alive-%s", (int)(slash ? slash - run : 0), run, b->profile->vm.name);
+	AUTO_FREE char *path = mem_printf("%.*s/.alive-%s", (int)(slash ? slash - run : 0), run,
+					  b->profile->vm.name);
 
 	plan_add_fd(b->plan, PLAN_FD_ALIVE, "sign of life", path);
 }

@@ -34,7 +34,8 @@ static void set_host(struct argv_fixture *fx, int nodes, int cpus_of_node)
 {
 	free_nodes(fx);
 	for (int node = 0; node < nodes; node++) {
-		struct memory_node *fact = MEM_PUSH(fx->facts.memory.nodes, fx->facts.memory.n_nodes);
+		struct memory_node *fact =
+			MEM_PUSH(fx->facts.memory.nodes, fx->facts.memory.n_nodes);
 
 		*fact = (struct memory_node){ .node = node, .bytes = UINT64_C(1) << 30 };
 		fact->n_distances = (size_t)nodes;
@@ -43,8 +44,9 @@ static void set_host(struct argv_fixture *fx, int nodes, int cpus_of_node)
 			fact->distances[to] = to == node ? 10 : 20;
 	}
 	for (int id = 0; id < nodes * cpus_of_node; id++)
-		*MEM_PUSH(fx->facts.cpus.cpus, fx->facts.cpus.count) =
-			(struct cpu){ .id = id, .online = true, .core = id / 2, .node = id / cpus_of_node };
+		*MEM_PUSH(fx->facts.cpus.cpus, fx->facts.cpus.count) = (struct cpu){
+			.id = id, .online = true, .core = id / 2, .node = id / cpus_of_node
+		};
 	fx->facts.cpus.n_cores = (size_t)(nodes * cpus_of_node + 1) / 2;
 	fx->facts.memory.total = fx->facts.memory.available = (uint64_t)nodes << 30;
 }
@@ -54,7 +56,8 @@ void argv_fixture_set_nodes(struct argv_fixture *fx, int nodes)
 	set_host(fx, nodes, 2);
 }
 
-void argv_fixture_place(struct argv_fixture *fx, int sockets, int cores, int threads, const int *pin)
+void argv_fixture_place(struct argv_fixture *fx, int sockets, int cores, int threads,
+			const int *pin)
 {
 	int n = sockets * cores * threads;
 
@@ -210,7 +213,8 @@ static int open_plan_fd(const struct plan_fd *fd)
 }
 
 // In the child. The plan's numbers are small; what is opened for them first goes well above.
-__attribute__((noreturn)) static void become_qemu(const struct argv_fixture *fx, bool pasted, int said)
+__attribute__((noreturn)) static void become_qemu(const struct argv_fixture *fx, bool pasted,
+						  int said)
 {
 	const struct plan *plan = &fx->plan;
 
@@ -258,7 +262,8 @@ static bool is_over(pid_t pid)
 {
 	siginfo_t info = { 0 };
 
-	return waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == pid;
+	return waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+	       info.si_pid == pid;
 }
 
 char *argv_fixture_start_qemu(const struct argv_fixture *fx, bool pasted)

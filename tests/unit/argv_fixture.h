@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// A small guest on a small host, for tests of launcher/argv, and a real QEMU that says whether it likes the result.
+// A small guest on a small host, for tests of launcher/argv, and a real QEMU that says whether it
+// likes the result.
 #pragma once
 
 #include "launcher/argv/argv.h"
@@ -14,8 +15,8 @@ struct argv_fixture {
 	struct argv_build build;
 };
 
-// Guest "demo", 64M, two vCPUs of one socket, q35 under TCG. Host: one node with four CPUs of two cores; QEMU's
-// caps are unknown.
+// Guest "demo", 64M, two vCPUs of one socket, q35 under TCG. Host: one node with four CPUs of two
+// cores; QEMU's caps are unknown.
 void argv_fixture_init(struct argv_fixture *fx);
 void argv_fixture_finish(struct argv_fixture *fx);
 
@@ -26,7 +27,8 @@ void argv_fixture_add_caps(struct argv_fixture *fx, const char *words);
 void argv_fixture_load_caps(struct argv_fixture *fx, const char *path);
 
 // The guest gets this topology, and with pin[] (or NULL) these host CPUs.
-void argv_fixture_place(struct argv_fixture *fx, int sockets, int cores, int threads, const int *pin);
+void argv_fixture_place(struct argv_fixture *fx, int sockets, int cores, int threads,
+			const int *pin);
 
 // A host of this many nodes with two CPUs and 1G each, at distance 20.
 void argv_fixture_set_nodes(struct argv_fixture *fx, int nodes);
@@ -42,8 +44,8 @@ const char *argv_fixture_value(const struct argv_fixture *fx, const char *option
 // The diagnostic or warning with this code, or NULL.
 const struct diag *argv_fixture_diag(const struct argv_fixture *fx, const char *code);
 
-// Starts the installed QEMU with the plan's argv (or its paste-able form), its fds opened as the plan says, and
-// asks for QMP's first answer. The run directory must exist. Returns NULL if it answered, else what QEMU said; the
-// caller frees.
+// Starts the installed QEMU with the plan's argv (or its paste-able form), its fds opened as the
+// plan says, and asks for QMP's first answer. The run directory must exist. Returns NULL if it
+// answered, else what QEMU said; the caller frees.
 bool argv_fixture_can_start_qemu(const struct argv_fixture *fx);
 char *argv_fixture_start_qemu(const struct argv_fixture *fx, bool pasted);

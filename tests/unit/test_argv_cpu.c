@@ -112,10 +112,12 @@ static void test_hide_kvm_only_when_asked(void **state)
 
 static void test_windows_gets_the_recommended_set(void **state)
 {
-	static const char *const wanted[] = { "relaxed=on", "vapic=on", "spinlocks=0x1fff", "vpindex=on", "time=on",
-					      "synic=on", "stimer=on", "stimer-direct=on", "frequencies=on",
-					      "tlbflush=on", "tlbflush-ext=on", "ipi=on" };
-	static const char *const unwanted[] = { "evmcs=on", "tlbflush-direct=on", "no-nonarch-coresharing=on" };
+	static const char *const wanted[] = { "relaxed=on",  "vapic=on",	 "spinlocks=0x1fff",
+					      "vpindex=on",  "time=on",		 "synic=on",
+					      "stimer=on",   "stimer-direct=on", "frequencies=on",
+					      "tlbflush=on", "tlbflush-ext=on",	 "ipi=on" };
+	static const char *const unwanted[] = { "evmcs=on", "tlbflush-direct=on",
+						"no-nonarch-coresharing=on" };
 	struct argv_fixture *fx = *state;
 
 	set_kvm(fx);
@@ -158,11 +160,15 @@ static void test_auto_drops_what_is_missing_with_what_needs_it(void **state)
 
 	fx->profile.vm.accel = ACCEL_AUTO;
 	fx->profile.vm.os = OS_WINDOWS;
-	argv_fixture_add_caps(fx, KNOWN "cpu/hv-relaxed cpu/hv-spinlocks cpu/hv-vpindex cpu/hv-time cpu/hv-synic "
-					"cpu/hv-stimer cpu/hv-stimer-direct kvm/hv-relaxed kvm/hv-vpindex kvm/hv-time "
-					"kvm/hv-stimer kvm/hv-stimer-direct kvm/hv-vapic");
+	argv_fixture_add_caps(
+		fx, KNOWN
+		"cpu/hv-relaxed cpu/hv-spinlocks cpu/hv-vpindex cpu/hv-time cpu/hv-synic "
+		"cpu/hv-stimer cpu/hv-stimer-direct kvm/hv-relaxed kvm/hv-vpindex kvm/hv-time "
+		"kvm/hv-stimer kvm/hv-stimer-direct kvm/hv-vapic");
 	argv_fixture_make(fx);
-	assert_string_equal(cpu(fx), "host,migratable=off,hv-relaxed=on,hv-spinlocks=0x1fff,hv-vpindex=on,hv-time=on");
+	assert_string_equal(
+		cpu(fx),
+		"host,migratable=off,hv-relaxed=on,hv-spinlocks=0x1fff,hv-vpindex=on,hv-time=on");
 	assert_int_equal(fx->diags.count, 0);
 	assert_non_null(strstr(fx->plan.cpu_why, "synic (not in this kernel)"));
 	assert_non_null(strstr(fx->plan.cpu_why, "vapic (not in this QEMU)"));
@@ -187,8 +193,9 @@ static void test_list_is_taken_as_it_is(void **state)
 	set_kvm(fx);
 	set_list(fx, "relaxed,spinlocks=0x2fff,apicv,no-nonarch-coresharing=auto");
 	argv_fixture_make(fx);
-	assert_string_equal(cpu(fx), "host,migratable=off,hv-relaxed=on,hv-spinlocks=0x2fff,hv-apicv=on,"
-				     "hv-no-nonarch-coresharing=auto");
+	assert_string_equal(cpu(fx),
+			    "host,migratable=off,hv-relaxed=on,hv-spinlocks=0x2fff,hv-apicv=on,"
+			    "hv-no-nonarch-coresharing=auto");
 	assert_int_equal(fx->diags.count, 0);
 }
 
@@ -273,7 +280,8 @@ static void test_emulation_has_no_enlightenments(void **state)
 	assert_non_null(argv_fixture_diag(fx, "hyperv-needs-kvm"));
 }
 
-static void assert_coresharing(struct argv_fixture *fx, int cores, int threads, const int *pin, bool wanted)
+static void assert_coresharing(struct argv_fixture *fx, int cores, int threads, const int *pin,
+			       bool wanted)
 {
 	argv_fixture_place(fx, 1, cores, threads, pin);
 	argv_fixture_make(fx);
@@ -310,10 +318,12 @@ static void test_smp_is_explicit(void **state)
 
 	argv_fixture_place(fx, 2, 3, 2, NULL);
 	argv_fixture_make(fx);
-	assert_string_equal(argv_fixture_value(fx, "-smp", 0), "cpus=12,sockets=2,dies=1,cores=3,threads=2,maxcpus=12");
+	assert_string_equal(argv_fixture_value(fx, "-smp", 0),
+			    "cpus=12,sockets=2,dies=1,cores=3,threads=2,maxcpus=12");
 	argv_fixture_add_caps(fx, "machine/q35");
 	argv_fixture_make(fx);
-	assert_string_equal(argv_fixture_value(fx, "-smp", 0), "cpus=12,sockets=2,cores=3,threads=2,maxcpus=12");
+	assert_string_equal(argv_fixture_value(fx, "-smp", 0),
+			    "cpus=12,sockets=2,cores=3,threads=2,maxcpus=12");
 }
 
 static void test_windows_and_sockets(void **state)
@@ -359,17 +369,21 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_model_by_accelerator, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_features_follow_in_order, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_topoext_needs_amd_threads_and_kvm, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_topoext_needs_amd_threads_and_kvm, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(test_hide_kvm_only_when_asked, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_windows_gets_the_recommended_set, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_windows_gets_the_recommended_set, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(test_others_get_none, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_auto_drops_what_is_missing_with_what_needs_it, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_auto_drops_what_is_missing_with_what_needs_it,
+						setup, teardown),
 		cmocka_unit_test_setup_teardown(test_on_with_nothing_to_be_had, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_list_is_taken_as_it_is, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_each_dependency_is_enforced, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_listed_but_not_there, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_vendor_id, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_emulation_has_no_enlightenments, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_emulation_has_no_enlightenments, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(test_core_sharing_is_told_truly, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_smp_is_explicit, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_windows_and_sockets, setup, teardown),

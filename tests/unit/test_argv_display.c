@@ -140,7 +140,8 @@ static void test_install_is_always_visible(void **state)
 	set_display(fx, DISPLAY_INSTALL);
 	fx->profile.vm.os = OS_LINUX;
 	argv_fixture_make(fx);
-	assert_string_equal(argv_fixture_value(fx, "-vnc", 0), "unix:/run/vfiorun/demo/qemu/vnc.sock");
+	assert_string_equal(argv_fixture_value(fx, "-vnc", 0),
+			    "unix:/run/vfiorun/demo/qemu/vnc.sock");
 	assert_true(has_device(fx, "VGA"));
 	assert_true(has_device(fx, "usb-tablet"));
 	set_screen(fx);
@@ -162,10 +163,12 @@ static void test_spice_socket_and_agent(void **state)
 	assert_string_equal(display(fx), "none");
 	argv_fixture_add_caps(fx, "machine/q35");
 	argv_fixture_make(fx);
-	assert_non_null(strstr(argv_fixture_diag(fx, "display-missing")->hint, "qemu-system-modules-spice"));
+	assert_non_null(strstr(argv_fixture_diag(fx, "display-missing")->hint,
+			       "qemu-system-modules-spice"));
 }
 
-static const struct plan_fd *find_fd(const struct argv_fixture *fx, enum plan_fd_kind kind, const char *path)
+static const struct plan_fd *find_fd(const struct argv_fixture *fx, enum plan_fd_kind kind,
+				     const char *path)
 {
 	for (size_t i = 0; i < fx->plan.n_fds; i++) {
 		if (fx->plan.fds[i].kind == kind && str_eq(fx->plan.fds[i].path, path))
@@ -197,7 +200,8 @@ static void test_pasted_paths_are_escaped(void **state)
 
 	mem_set(&fx->facts.run_dir, "/run/a,b");
 	argv_fixture_make(fx);
-	assert_true(strv_has(&fx->plan.argv_paths, "socket,id=qmp,path=/run/a,,b/qmp.sock,server=on,wait=off"));
+	assert_true(strv_has(&fx->plan.argv_paths,
+			     "socket,id=qmp,path=/run/a,,b/qmp.sock,server=on,wait=off"));
 	assert_non_null(find_fd(fx, PLAN_FD_LISTEN, "/run/a,b/qmp.sock"));
 }
 
@@ -288,8 +292,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_auto_without_a_screen, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_auto_with_a_screen, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_auto_with_a_screen_that_qemu_cannot_use, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_asked_for_but_not_in_this_qemu, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_auto_with_a_screen_that_qemu_cannot_use, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(test_asked_for_but_not_in_this_qemu, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(test_window_without_a_screen, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_video_by_guest, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_install_is_always_visible, setup, teardown),
@@ -297,9 +303,12 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_monitor_inherits_its_socket, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_pasted_paths_are_escaped, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_who_has_a_console, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_panics_reach_us_by_what_there_is, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_raw_arguments_stand_last_and_verbatim, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_raw_arguments_that_break_supervision, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_panics_reach_us_by_what_there_is, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(test_raw_arguments_stand_last_and_verbatim, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(test_raw_arguments_that_break_supervision, setup,
+						teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

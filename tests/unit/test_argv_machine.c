@@ -26,8 +26,10 @@ static int teardown(void **state)
 	return 0;
 }
 
-#define KNOWN "machine-alias/q35/pc-q35-9.9 machine-alias/pc/pc-i440fx-9.9 machine/pc-q35-9.9 machine/pc-q35-4.0 " \
-	      "machine/pc-i440fx-9.9 machine/microvm machine-deprecated/pc-q35-4.0 "
+#define KNOWN                                                                             \
+	"machine-alias/q35/pc-q35-9.9 machine-alias/pc/pc-i440fx-9.9 machine/pc-q35-9.9 " \
+	"machine/pc-q35-4.0 "                                                             \
+	"machine/pc-i440fx-9.9 machine/microvm machine-deprecated/pc-q35-4.0 "
 
 static void set_kvm(struct argv_fixture *fx)
 {
@@ -109,6 +111,9 @@ static void test_the_split_default_is_overridden_and_said(void **state)
 	assert_non_null(argv_fixture_diag(fx, "machine-deprecated"));
 	assert_non_null(strstr(machine(fx), ",kernel-irqchip=on"));
 	assert_true(argv_fixture_has(fx, "-global", "kvm-pit.lost_tick_policy=delay"));
+	fx->profile.cpu.irqchip = IRQCHIP_SPLIT;
+	argv_fixture_make(fx);
+	assert_null(argv_fixture_diag(fx, "irqchip-default"));
 }
 
 static void test_tcg_has_no_irqchip(void **state)
@@ -175,7 +180,8 @@ static void test_auto_believes_the_probe(void **state)
 
 	set_kvm(fx);
 	argv_fixture_add_caps(fx, KNOWN "no-accel/kvm/host/");
-	qemu_caps_add(&fx->facts.qemu, "no-accel/kvm/host/Could not access KVM kernel module: Permission denied");
+	qemu_caps_add(&fx->facts.qemu,
+		      "no-accel/kvm/host/Could not access KVM kernel module: Permission denied");
 	qemu_caps_sort(&fx->facts.qemu);
 	argv_fixture_make(fx);
 	assert_false(fx->plan.kvm);
@@ -215,7 +221,8 @@ static void test_explicit_kvm_that_fails(void **state)
 
 	fx->profile.vm.accel = ACCEL_KVM;
 	argv_fixture_add_caps(fx, KNOWN);
-	qemu_caps_add(&fx->facts.qemu, "no-accel/kvm/host/Could not access KVM kernel module: Permission denied");
+	qemu_caps_add(&fx->facts.qemu,
+		      "no-accel/kvm/host/Could not access KVM kernel module: Permission denied");
 	qemu_caps_sort(&fx->facts.qemu);
 	argv_fixture_make(fx);
 	diag = argv_fixture_diag(fx, "kvm-unusable");
@@ -231,7 +238,8 @@ static void test_model_that_this_qemu_lacks(void **state)
 	set_kvm(fx);
 	fx->profile.cpu.model = (char *)"EPYC-Zen9";
 	argv_fixture_add_caps(fx, KNOWN);
-	qemu_caps_add(&fx->facts.qemu, "no-accel/kvm/EPYC-Zen9/unable to find CPU model 'EPYC-Zen9'");
+	qemu_caps_add(&fx->facts.qemu,
+		      "no-accel/kvm/EPYC-Zen9/unable to find CPU model 'EPYC-Zen9'");
 	qemu_caps_sort(&fx->facts.qemu);
 	argv_fixture_make(fx);
 	assert_int_equal(argv_fixture_diag(fx, "model-unknown")->level, DIAG_HOST_ERROR);
@@ -316,7 +324,9 @@ static void assert_uuid_is_made(const char *uuid)
 	assert_int_equal(uuid[14], '8');
 	assert_non_null(strchr("89ab", uuid[19]));
 	for (int i = 0; i < 36; i++)
-		assert_true(i == 8 || i == 13 || i == 18 || i == 23 ? uuid[i] == '-' : !!strchr("0123456789abcdef", uuid[i]));
+		assert_true(i == 8 || i == 13 || i == 18 || i == 23
+				    ? uuid[i] == '-'
+				    : !!strchr("0123456789abcdef", uuid[i]));
 }
 
 static void test_uuid_follows_the_name(void **state)
@@ -341,34 +351,43 @@ static void test_uuid_of_the_profile(void **state)
 
 	mem_set(&fx->profile.vm.uuid, "00112233-4455-6677-8899-aabbccddeeff");
 	argv_fixture_make(fx);
-	assert_string_equal(argv_fixture_value(fx, "-uuid", 0), "00112233-4455-6677-8899-aabbccddeeff");
+	assert_string_equal(argv_fixture_value(fx, "-uuid", 0),
+			    "00112233-4455-6677-8899-aabbccddeeff");
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_alias_becomes_the_versioned_name, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_alias_becomes_the_versioned_name, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(test_alias_pc, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_unknown_qemu_takes_the_name, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_misspelt_machine_gets_the_nearest, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_other_kinds_of_machine_are_refused, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_the_split_default_is_overridden_and_said, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_misspelt_machine_gets_the_nearest, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(test_other_kinds_of_machine_are_refused, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(test_the_split_default_is_overridden_and_said,
+						setup, teardown),
 		cmocka_unit_test_setup_teardown(test_tcg_has_no_irqchip, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_split_as_asked, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_many_vcpus_split_by_themselves, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_many_vcpus_split_by_themselves, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(test_255_vcpus_need_no_split, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_many_vcpus_contradict_irqchip_on, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_many_vcpus_contradict_irqchip_on, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(test_auto_believes_the_probe, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_kvm_that_was_tried, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_refusal_is_of_one_model, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_explicit_kvm_that_fails, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_model_that_this_qemu_lacks, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_host_without_kvm, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_captured_cpu_flags_are_enough, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_captured_cpu_flags_are_enough, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(test_model_host_needs_kvm, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_secure_boot_and_smm, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_windows_clock, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_hpet_only_where_it_is_a_property, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_hpet_only_where_it_is_a_property, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(test_options_that_a_qemu_lacks, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_uuid_follows_the_name, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_uuid_of_the_profile, setup, teardown),

@@ -29,7 +29,8 @@ static int teardown(void **state)
 #define MIB (UINT64_C(1) << 20)
 #define GIB (UINT64_C(1) << 30)
 
-static void add_pool(struct argv_fixture *fx, int node, uint64_t size, uint64_t total, uint64_t free)
+static void add_pool(struct argv_fixture *fx, int node, uint64_t size, uint64_t total,
+		     uint64_t free)
 {
 	*MEM_PUSH(fx->facts.memory.pools, fx->facts.memory.n_pools) =
 		(struct hugepage_pool){ .node = node, .size = size, .total = total, .free = free };
@@ -76,8 +77,9 @@ static void test_free_huge_pages_are_taken(void **state)
 
 	add_pool(fx, 0, 2 * MIB, 40, 32);
 	argv_fixture_make(fx);
-	assert_string_equal(backend(fx, 0), "memory-backend-memfd,id=ram0,size=64M,hugetlb=on,hugetlbsize=2M,"
-					    "share=off,prealloc=on");
+	assert_string_equal(backend(fx, 0),
+			    "memory-backend-memfd,id=ram0,size=64M,hugetlb=on,hugetlbsize=2M,"
+			    "share=off,prealloc=on");
 	assert_int_equal(fx->plan.hugepage, 2 * MIB);
 	fx->facts.memory.pools[0].free = 31;
 	argv_fixture_make(fx);
@@ -131,7 +133,8 @@ static void test_no_pool_at_all(void **state)
 	fx->profile.vm.memory = GIB;
 	fx->profile.memory.hugepages = HUGEPAGES_1G;
 	argv_fixture_make(fx);
-	assert_non_null(strstr(argv_fixture_diag(fx, "hugepages-short")->hint, "hugepagesz=1G hugepages=1"));
+	assert_non_null(strstr(argv_fixture_diag(fx, "hugepages-short")->hint,
+			       "hugepagesz=1G hugepages=1"));
 }
 
 static void test_memory_in_whole_pages(void **state)
@@ -171,9 +174,11 @@ static void test_only_pools_of_the_nodes_count(void **state)
 	fx->profile.memory.hugepages = HUGEPAGES_2M;
 	set_nodes(fx, "0");
 	argv_fixture_make(fx);
-	assert_non_null(strstr(argv_fixture_diag(fx, "hugepages-short")->text, "on host nodes 0; 0 are there"));
+	assert_non_null(strstr(argv_fixture_diag(fx, "hugepages-short")->text,
+			       "on host nodes 0; 0 are there"));
 	// The sysctl spreads over both nodes.
-	assert_non_null(strstr(argv_fixture_diag(fx, "hugepages-short")->hint, "vm.nr_hugepages=96"));
+	assert_non_null(
+		strstr(argv_fixture_diag(fx, "hugepages-short")->hint, "vm.nr_hugepages=96"));
 	set_nodes(fx, "1");
 	argv_fixture_make(fx);
 	assert_int_equal(fx->diags.count, 0);
@@ -188,7 +193,8 @@ static void test_memory_follows_the_pins(void **state)
 	argv_fixture_set_nodes(fx, 2);
 	argv_fixture_place(fx, 1, 2, 1, (int[]){ 2, 3 });
 	argv_fixture_make(fx);
-	assert_string_equal(backend(fx, 0), "memory-backend-ram,id=ram0,size=64M,host-nodes=1,policy=bind");
+	assert_string_equal(backend(fx, 0),
+			    "memory-backend-ram,id=ram0,size=64M,host-nodes=1,policy=bind");
 	assert_null(argv_fixture_value(fx, "-numa", 0));
 	fx->profile.memory.nodes.mode = CPUS_NONE;
 	argv_fixture_make(fx);
@@ -212,8 +218,10 @@ static void test_guest_nodes_mirror_the_hosts(void **state)
 	argv_fixture_place(fx, 2, 2, 1, (int[]){ 4, 0, 5, 1 });
 	fx->profile.vm.memory = 65 * MIB;
 	argv_fixture_make(fx);
-	assert_string_equal(backend(fx, 0), "memory-backend-ram,id=ram0,size=33M,host-nodes=0,policy=bind");
-	assert_string_equal(backend(fx, 1), "memory-backend-ram,id=ram1,size=32M,host-nodes=2,policy=bind");
+	assert_string_equal(backend(fx, 0),
+			    "memory-backend-ram,id=ram0,size=33M,host-nodes=0,policy=bind");
+	assert_string_equal(backend(fx, 1),
+			    "memory-backend-ram,id=ram1,size=32M,host-nodes=2,policy=bind");
 	assert_true(argv_fixture_has(fx, "-numa", "node,nodeid=0,memdev=ram0,cpus=1,cpus=3"));
 	assert_true(argv_fixture_has(fx, "-numa", "node,nodeid=1,memdev=ram1,cpus=0,cpus=2"));
 	assert_true(argv_fixture_has(fx, "-numa", "dist,src=0,dst=1,val=20"));
@@ -271,8 +279,9 @@ static void test_nodes_of_unpinned_vcpus_are_one_backend(void **state)
 	argv_fixture_set_nodes(fx, 4);
 	set_nodes(fx, "0-1,3");
 	argv_fixture_make(fx);
-	assert_string_equal(backend(fx, 0),
-			    "memory-backend-ram,id=ram0,size=64M,host-nodes=0-1,host-nodes=3,policy=bind");
+	assert_string_equal(
+		backend(fx, 0),
+		"memory-backend-ram,id=ram0,size=64M,host-nodes=0-1,host-nodes=3,policy=bind");
 	assert_null(argv_fixture_diag(fx, "memory-far"));
 }
 
@@ -290,7 +299,8 @@ static void test_nodes_that_are_not_there(void **state)
 	assert_string_equal(diag->hint, "nodes with memory: 0");
 	set_nodes(fx, "1");
 	argv_fixture_make(fx);
-	assert_string_equal(argv_fixture_diag(fx, "node-unknown")->text, "host node 1 has no memory");
+	assert_string_equal(argv_fixture_diag(fx, "node-unknown")->text,
+			    "host node 1 has no memory");
 }
 
 static void test_more_than_the_host_has(void **state)
@@ -335,20 +345,25 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_plain_memory_is_anonymous, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_sharing_needs_a_memfd, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_free_huge_pages_are_taken, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_larger_pages_first_where_they_fit, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_larger_pages_first_where_they_fit, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(test_none_means_none, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_too_small_a_pool_names_the_numbers, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_too_small_a_pool_names_the_numbers, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(test_no_pool_at_all, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_memory_in_whole_pages, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_prealloc_as_asked, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_only_pools_of_the_nodes_count, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_only_pools_of_the_nodes_count, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(test_memory_follows_the_pins, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_one_node_is_not_bound, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_guest_nodes_mirror_the_hosts, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_distances_all_or_none, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_page_for_each_guest_node, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_memory_elsewhere_than_the_vcpus, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_nodes_of_unpinned_vcpus_are_one_backend, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_memory_elsewhere_than_the_vcpus, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(test_nodes_of_unpinned_vcpus_are_one_backend, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(test_nodes_that_are_not_there, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_more_than_the_host_has, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_lock, setup, teardown),

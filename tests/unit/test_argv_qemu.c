@@ -37,7 +37,8 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-	static const char *const files[] = { "qmp.sock", "console.sock", "qemu/vnc.sock", "qemu/spice.sock" };
+	static const char *const files[] = { "qmp.sock", "console.sock", "qemu/vnc.sock",
+					     "qemu/spice.sock" };
 	struct state *s = *state;
 	AUTO_FREE char *sub = mem_printf("%s/qemu", s->dir);
 
@@ -158,7 +159,8 @@ static void test_guest_nodes(void **state)
 	argv_fixture_set_nodes(&s->fx, 2);
 	argv_fixture_place(&s->fx, 2, 2, 1, pin);
 	argv_fixture_make(&s->fx);
-	assert_non_null(strstr(argv_fixture_value(&s->fx, "-object", 1), ",host-nodes=1,policy=bind"));
+	assert_non_null(
+		strstr(argv_fixture_value(&s->fx, "-object", 1), ",host-nodes=1,policy=bind"));
 	if (!argv_fixture_can_start_qemu(&s->fx))
 		skip();
 	for (size_t i = 0; i < ARRAY_SIZE(forms); i++) {
@@ -218,7 +220,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_secure_boot, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_strange_name_and_many_vcpus, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_spice, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_shared_and_preallocated_memory, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_shared_and_preallocated_memory, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(test_bound_memory, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_guest_nodes, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_kvm, setup, teardown),

@@ -42,7 +42,8 @@ static void assert_argv_is_known(const struct argv_fixture *fx)
 }
 
 // Of -machine and -cpu, each property that is not an accelerator's.
-static void assert_properties_are_known(const struct argv_fixture *fx, const char *option, const char *kind)
+static void assert_properties_are_known(const struct argv_fixture *fx, const char *option,
+					const char *kind)
 {
 	AUTO_STRV struct strv parts = { 0 };
 
