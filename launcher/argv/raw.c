@@ -30,10 +30,11 @@ static const struct {
 
 static void check(struct argv_build *b, const char *arg, const char *next)
 {
-	const char *option = arg + 1 + (arg[0] == '-' && arg[1] == '-');
+	const char *option;
 
 	if (arg[0] != '-')
 		return;
+	option = arg + 1 + (arg[1] == '-');
 	for (size_t i = 0; i < ARRAY_SIZE(known); i++) {
 		struct diag *diag;
 
