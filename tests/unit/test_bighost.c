@@ -73,9 +73,9 @@ static void test_shape(void **state)
 static void test_reads_stay_few(void **state)
 {
 	static const struct big_host hosts[] = {
-		{ .cpus = 64, .threads = 2, .sockets = 2, .nodes = 8, .l3_cores = 8 },
-		{ .cpus = 64, .threads = 1, .sockets = 1, .nodes = 1, .l3_cores = 0 },
-		{ .cpus = 64, .threads = 1, .sockets = 8, .nodes = 8, .l3_cores = 1 },
+		{ .cpus = 32, .threads = 2, .sockets = 2, .nodes = 8, .l3_cores = 8 },
+		{ .cpus = 32, .threads = 1, .sockets = 1, .nodes = 1, .l3_cores = 0 },
+		{ .cpus = 32, .threads = 1, .sockets = 8, .nodes = 8, .l3_cores = 1 },
 	};
 
 	(void)state;
@@ -92,7 +92,7 @@ static void test_reads_stay_few(void **state)
 // The dearest machine there is: no siblings, no L3, a new kernel's capacities, favoured cores.
 static void test_reads_stay_few_on_a_favoured_core(void **state)
 {
-	const struct big_host host = { .cpus = 64, .threads = 1, .sockets = 1, .nodes = 1 };
+	const struct big_host host = { .cpus = 32, .threads = 1, .sockets = 1, .nodes = 1 };
 
 	(void)state;
 	assert_int_equal(tree_make("", dir, sizeof(dir)), 0);
