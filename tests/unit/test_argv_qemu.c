@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The installed QEMU takes what is built. Skipped where there is none.
+// A QEMU takes what is built: the installed one, or the one that the first argument names. Skipped
+// where there is none.
 #include "tests/unit/argv_fixture.h"
 
 #include "base/cleanup.h"
@@ -12,6 +13,8 @@
 #include <sys/stat.h>
 
 #include <cmocka.h>
+
+static const char *qemu = "/usr/bin/qemu-system-x86_64";
 
 struct state {
 	struct argv_fixture fx;
@@ -30,7 +33,7 @@ static int setup(void **state)
 	sub = mem_printf("%s/qemu", s->dir);
 	assert_int_equal(mkdir(sub, 0700), 0);
 	mem_set(&s->fx.facts.run_dir, s->dir);
-	mem_set(&s->fx.facts.qemu.path, "/usr/bin/qemu-system-x86_64");
+	mem_set(&s->fx.facts.qemu.path, qemu);
 	*state = s;
 	return 0;
 }
@@ -211,7 +214,7 @@ static void test_more_vcpus_than_xapic_ids(void **state)
 	assert_starts(s);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_plain_guest, setup, teardown),
@@ -228,5 +231,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_more_vcpus_than_xapic_ids, setup, teardown),
 	};
 
+	if (argc > 1)
+		qemu = argv[1];
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
