@@ -300,8 +300,11 @@ static struct json_object *make_cpu(const struct cpu_facts *cpus, const struct c
 
 static struct json_object *make_distances(const struct memory_node *node)
 {
-	struct json_object *out = node->distances ? json_object_new_array() : NULL;
+	struct json_object *out;
 
+	if (!node->distances)
+		return NULL;
+	out = json_object_new_array();
 	for (size_t i = 0; i < node->n_distances; i++)
 		json_object_array_add(out, json_object_new_int(node->distances[i]));
 	return out;

@@ -2,13 +2,10 @@
 // Owns facts about processes: identity that survives pid reuse, threads, names. Refuses to signal any.
 #pragma once
 
-#include "base/cpuset.h"
-
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
-
-struct err;
 
 // A process is its pid and its start time in clock ticks since boot (proc_pid_stat(5), field 22).
 struct process_id {
