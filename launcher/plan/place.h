@@ -28,13 +28,21 @@ struct placement {
 	struct cpuset nodes; // memory nodes of the pinned CPUs; empty: unknown or unpinned
 };
 
-// The number of iothreads is decided by the caller (it depends on disks). `avoid`: CPUs that other running
-// guests hold. Mistakes and impossible wishes go to diags with the profile's places; a warning where the
-// wish is granted but hurts. The rules, in order:
+// The number of iothreads is decided by the caller (it depends on disks). `avoid`: CPUs that the vCPUs of
+// other running guests are pinned to. Mistakes and impossible wishes go to diags with the profile's places; a
+// warning where the wish is granted but hurts. `out` is whole even after an error. The rules, in order:
+//  - vcpus unset: as many as the pin list has; else what sockets, cores and threads make; else all CPUs
+//    isolated on the kernel line; else half the cores of the L3 that auto would choose, at most 8 vCPUs;
 //  - an explicit pin list is honoured in its order; a CPU that is absent, offline or not allowed is an error;
-//  - auto: CPUs isolated on the kernel line first; performance kinds before efficiency; whole cores; one L3
-//    and node where it fits, the larger cache preferred; core 0 (or the E cores) left to host and emulator;
-//    siblings to siblings (guest threads=2 only if every vCPU pair sits on SMT siblings);
+//  - auto: CPUs that no other guest holds; on the nodes that [memory] names; isolated on the kernel line;
+//    performance kinds before efficiency; core 0 last, unless the host has E cores. Each is exhausted before
+//    the next. Within these: whole cores, in one L3, else node, else socket, else few of them; the larger
+//    cache, then one without another guest, then one without core 0, then the lowest number is preferred;
+//  - siblings to siblings: guest threads=2 only if every vCPU pair sits on SMT siblings. An odd number gets a
+//    core each where one L3 has them, threads=1 where the host has;
+//  - dies=1 unless the vCPUs divide evenly over several L3s and the profile has no sockets or cores;
+//  - emulator and iothreads: what is left, near the vCPUs, E cores and whole cores first, never isolated ones
+//    while there are others; a core for each iothread if one more stays for the emulator;
 //  - as many vCPUs as CPUs: all are used, said; more: no vCPU pins, said.
 void place_cpus(const struct profile *profile, const struct cpu_facts *cpus,
 		const struct memory_facts *memory, const struct cpuset *avoid, int n_iothreads,

@@ -25,8 +25,8 @@ static void refuse(struct placing *p, const char *key, const char *code, const s
 
 	if (cpuset_is_empty(cpus))
 		return;
-	diag = diag_add(p->diags, DIAG_HOST_ERROR, code, placing_where(p, key), "%s: CPU%s %s %s", key,
-			cpuset_count(cpus) > 1 ? "s" : "", list, problem);
+	diag = diag_add(p->diags, DIAG_HOST_ERROR, code, placing_where(p, key), "%s: CPU %s is %s", key, list,
+			problem);
 	diag_hint(diag, "%s", hint);
 }
 

@@ -104,13 +104,13 @@ static void check_diag(const char *machine, const char *wish, const char *code, 
 static void mistakes_come_with_what_to_write(void **state)
 {
 	(void)state;
-	check_diag("cores=4", "pin=1,9,8", "cpu-absent", DIAG_HOST_ERROR, "pin: CPUs 8-9 not on this host",
+	check_diag("cores=4", "pin=1,9,8", "cpu-absent", DIAG_HOST_ERROR, "pin: CPU 8-9 is not on this host",
 		   "pin = 1,2,3 would do here");
 	check_diag("cores=4 allowed=0-2", "emulator=3", "cpu-not-allowed", DIAG_HOST_ERROR,
-		   "emulator: CPU 3 not allowed by the cpuset or affinity that vfiorun was started with (it "
+		   "emulator: CPU 3 is not allowed by the cpuset or affinity that vfiorun was started with (it "
 		   "may use 0-2)",
 		   "emulator = auto, or CPUs of 0-2");
-	check_diag("cores=4 offline=3", "pin=3", "cpu-offline", DIAG_HOST_ERROR, "pin: CPU 3 offline",
+	check_diag("cores=4 offline=3", "pin=3", "cpu-offline", DIAG_HOST_ERROR, "pin: CPU 3 is offline",
 		   "bring it online (chcpu -e), or pin = 1 would do here");
 	check_diag(SIX_CORES, "pin=2,3,8,9", "pin-siblings", DIAG_WARNING,
 		   "some vCPUs sit on SMT siblings, but the guest sees each as a core of its own",
