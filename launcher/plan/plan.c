@@ -229,6 +229,7 @@ void plan_make(const struct profile *profile, const struct facts *facts, const s
 	add_pins(&placement, &vcpu_sched, plan);
 	plan->n_vcpus = placement.n_vcpus;
 	plan->n_iothreads = placement.n_iothreads;
+	plan->topology_why = take(placement.topology_why);
 	describe_isolation(&placement, facts, plan);
 	fill_environment(facts, plan);
 	plan_add_changes(profile, facts, plan, diags);

@@ -101,7 +101,7 @@ struct plan {
 	bool console_on_stdio; // `run` relays it on its own terminal
 	bool kvm;
 	bool kvm_node;	// QEMU's user can't open /dev/kvm: it gets one of its own, in a mount namespace
-	char *accel_why, *cpu_why;
+	char *accel_why, *cpu_why, *topology_why;
 	struct strv hook_before, hook_started, hook_stopped;
 	int hook_timeout; // s
 	char *qemu; // the binary

@@ -56,7 +56,7 @@ static void finish_texts(struct plan *plan)
 	char *texts[] = {
 		plan->name,	      plan->user.name,	 plan->memory_nodes, plan->isolation.method,
 		plan->isolation.cpus, plan->isolation.why, plan->vars.path,  plan->vars.template,
-		plan->vars.code,      plan->accel_why,	 plan->cpu_why,
+		plan->vars.code,      plan->accel_why,	 plan->cpu_why,	     plan->topology_why,
 		plan->qemu,	      plan->run_dir,	 plan->state_dir,    plan->log_dir,
 		plan->memory_why,
 	};

@@ -80,6 +80,7 @@ static void print_guest(const struct plan *plan, struct str *out)
 	add_row(out, "qemu", plan->qemu);
 	add_row(out, "accel", accel);
 	add_row(out, "cpu", plan->cpu_why);
+	add_row(out, "topology", plan->topology_why);
 	if (plan->console) {
 		AUTO_FREE char *path = mem_printf("serial, %s/console.sock", plan->run_dir);
 

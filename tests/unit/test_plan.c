@@ -108,6 +108,7 @@ static void fill(struct plan *plan)
 		.console = true,
 		.kvm = true,
 		.accel_why = mem_dup("/dev/kvm opens"),
+		.topology_why = mem_dup("1 socket, 1 core, 2 threads a core"),
 		.hook_timeout = 30,
 		.qemu = mem_dup("/usr/bin/qemu-system-x86_64"),
 		.run_dir = mem_dup("/run/vfiorun/demo"),
@@ -379,6 +380,7 @@ static const char expected_text[] =
 	"guest demo: 2 vCPUs\n"
 	"  qemu      /usr/bin/qemu-system-x86_64\n"
 	"  accel     KVM: /dev/kvm opens\n"
+	"  topology  1 socket, 1 core, 2 threads a core\n"
 	"  console   serial, /run/vfiorun/demo/console.sock\n"
 	"\n"
 	"threads and their CPUs\n"
