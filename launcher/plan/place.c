@@ -159,7 +159,7 @@ static void add_where(const struct cpu *cpu, struct str *out)
 		str_add(out, ", isolated on the kernel line");
 }
 
-// "sibling pair 2,8 of core 2", "one thread of core 2 (2,8)", "core 2"
+// "sibling pair 2,8 of core 2", "one thread of core 2 (CPUs 2,8)", "core 2"
 static void add_core(const struct placing *p, const struct cpu *cpu, struct str *out)
 {
 	struct cpuset siblings, ours;

@@ -7,7 +7,6 @@
 #include "base/cleanup.h"
 #include "base/mem.h"
 
-#include <limits.h>
 #include <stdlib.h>
 
 // A tier is the sum of these: the heaviest reason against a CPU decides.

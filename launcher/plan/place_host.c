@@ -6,8 +6,6 @@
 #include "base/mem.h"
 #include "base/str.h"
 
-#include <stdlib.h>
-
 // Keeps `kept` if it is not empty. True: it was kept.
 static bool narrow(struct cpuset *set, const struct cpuset *kept)
 {

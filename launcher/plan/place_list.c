@@ -6,8 +6,6 @@
 #include "base/mem.h"
 #include "base/str.h"
 
-#include <stdlib.h>
-
 char *place_list_text(const int *cpus, int n)
 {
 	struct str text = { 0 };
