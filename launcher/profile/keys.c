@@ -26,44 +26,44 @@ WORDS(net_model, "virtio", "e1000e", "e1000", "rtl8139");
 WORDS(display, "auto", "none", "gtk", "sdl", "spice", "vnc", "install");
 
 // What each parser writes. A row whose field is of another type does not compile.
-#define FIELD_text	  char *
-#define FIELD_text_list	  struct strv
-#define FIELD_path	  char *
-#define FIELD_word	  unsigned
-#define FIELD_tri	  enum tri
-#define FIELD_flag	  bool
-#define FIELD_int	  int
-#define FIELD_long	  int64_t
-#define FIELD_memory	  uint64_t
-#define FIELD_frequency	  int64_t
-#define FIELD_name	  char *
-#define FIELD_uuid	  char *
-#define FIELD_user	  char *
-#define FIELD_user_list	  struct strv
-#define FIELD_word_text	  char *
-#define FIELD_word_list	  struct strv
-#define FIELD_machine	  char *
-#define FIELD_model	  char *
-#define FIELD_sysfs_word  char *
-#define FIELD_command	  struct strv
-#define FIELD_pin	  struct pin_request
-#define FIELD_cpus	  struct cpus_request
-#define FIELD_nodes	  struct nodes_request
-#define FIELD_scheduler	  struct sched_request
-#define FIELD_hyperv	  struct hyperv_request
-#define FIELD_vendor_id	  char *
-#define FIELD_features	  struct strv
-#define FIELD_serial	  char *
-#define FIELD_mac	  char *
-#define FIELD_ifname	  char *
-#define FIELD_forwards	  struct strv
+#define FIELD_text	 char *
+#define FIELD_text_list	 struct strv
+#define FIELD_path	 char *
+#define FIELD_word	 unsigned
+#define FIELD_tri	 enum tri
+#define FIELD_flag	 bool
+#define FIELD_int	 int
+#define FIELD_long	 int64_t
+#define FIELD_memory	 uint64_t
+#define FIELD_frequency	 int64_t
+#define FIELD_name	 char *
+#define FIELD_uuid	 char *
+#define FIELD_user	 char *
+#define FIELD_user_list	 struct strv
+#define FIELD_word_text	 char *
+#define FIELD_word_list	 struct strv
+#define FIELD_machine	 char *
+#define FIELD_model	 char *
+#define FIELD_sysfs_word char *
+#define FIELD_command	 struct strv
+#define FIELD_pin	 struct pin_request
+#define FIELD_cpus	 struct cpus_request
+#define FIELD_nodes	 struct nodes_request
+#define FIELD_scheduler	 struct sched_request
+#define FIELD_hyperv	 struct hyperv_request
+#define FIELD_vendor_id	 char *
+#define FIELD_features	 struct strv
+#define FIELD_serial	 char *
+#define FIELD_mac	 char *
+#define FIELD_ifname	 char *
+#define FIELD_forwards	 struct strv
 
-#define ROW(section_, key_, base, member, type, help_, ...)                                           \
-	{                                                                                             \
-		.section = section_, .key = key_, .parse = value_parse_##type, .help = help_,          \
-		.offset = offsetof(base, member) +                                                     \
-			  0 * sizeof((FIELD_##type *)0 == &((base *)0)->member),                       \
-		__VA_ARGS__                                                                            \
+#define ROW(section_, key_, base, member, type, help_, ...)                                        \
+	{                                                                                          \
+		.section = section_, .key = key_, .parse = value_parse_##type, .help = help_,      \
+		.offset = offsetof(base, member) +                                                 \
+			  0 * sizeof((FIELD_##type *)0 == &((base *)0)->member),                   \
+		__VA_ARGS__                                                                        \
 	}
 #define VM(key, type, ...)     ROW("vm", #key, struct profile, vm.key, type, __VA_ARGS__)
 #define FW(key, type, ...)     ROW("firmware", #key, struct profile, firmware.key, type, __VA_ARGS__)
@@ -78,19 +78,24 @@ WORDS(display, "auto", "none", "gtk", "sdl", "spice", "vnc", "install");
 
 static const struct profile_key keys[] = {
 	VM(name, name, "name of the guest; default: the file's name without .conf"),
-	VM(memory, memory, "RAM of the guest, whole MiB; required", .min = 1 << 20, .max = 1L << 50),
+	VM(memory, memory, "RAM of the guest, whole MiB; required", .min = 1 << 20,
+	   .max = 1L << 52),
 	VM(machine, machine, "q35, pc or a versioned name of these; default: q35"),
-	VM(accel, word, "kvm, or tcg where that cannot be had; default: auto", .words = accel_words),
+	VM(accel, word, "kvm, or tcg where that cannot be had; default: auto",
+	   .words = accel_words),
 	VM(os, word, "what runs in the guest; default: other", .words = os_words),
 	VM(qemu, path, "the QEMU binary; default: qemu-system-x86_64 in $PATH"),
 	VM(uuid, uuid, "the machine's UUID; default: follows from the name"),
 	VM(user, user, "who QEMU runs as when root starts it"),
 	VM(operators, user_list, "users who may look, switch and pause; repeatable"),
-	VM(shutdown_timeout, int, "seconds the guest has to power down; default: 60", .min = 1, .max = 3600,
-	   .fallback = 60),
-	{ .section = "vm", .key = "include", .help = "another file, read at this place; repeatable" },
+	VM(shutdown_timeout, int, "seconds the guest has to power down; default: 60", .min = 1,
+	   .max = 3600, .fallback = 60),
+	{ .section = "vm",
+	  .key = "include",
+	  .help = "another file, read at this place; repeatable" },
 
-	FW(type, word, "what starts the guest; default: ovmf, seabios under a kernel of [boot]", .words = firmware_words),
+	FW(type, word, "what starts the guest; default: ovmf, seabios under a kernel of [boot]",
+	   .words = firmware_words),
 	FW(code, path, "the UEFI code image; default: by QEMU's firmware descriptors"),
 	FW(vars, path, "this guest's UEFI variables; default: in the guest's kept state"),
 	FW(template, path, "what new UEFI variables are copied from; default: the code's own"),
@@ -98,25 +103,32 @@ static const struct profile_key keys[] = {
 	BOOT(kernel, path, "a Linux kernel to start directly"),
 	BOOT(initrd, path, "its initramfs"),
 	BOOT(cmdline, text, "its command line"),
-	BOOT(order, word_list, "kinds of devices to boot from, first one first", .words = order_words),
+	BOOT(order, word_list, "kinds of devices to boot from, first one first",
+	     .words = order_words),
 
 	CPU(vcpus, int, "number of virtual CPUs", .min = 1, .max = PROFILE_VCPUS_MAX),
-	CPU(sockets, int, "sockets of the guest's topology; default: auto", .min = 1, .max = PROFILE_VCPUS_MAX),
+	CPU(sockets, int, "sockets of the guest's topology; default: auto", .min = 1,
+	    .max = PROFILE_VCPUS_MAX),
 	CPU(cores, int, "cores a socket; default: auto", .min = 1, .max = PROFILE_VCPUS_MAX),
 	CPU(threads, int, "threads a core; default: auto", .min = 1, .max = PROFILE_VCPUS_MAX),
 	CPU(model, model, "CPU model; default: auto, host under KVM"),
 	CPU(features, features, "+name, -name or name=value; repeatable"),
-	CPU(pin, pin, "auto, none, or host CPUs in vCPU order; default: auto", .max = PROFILE_VCPUS_MAX),
+	CPU(pin, pin, "auto, none, or host CPUs in vCPU order; default: auto",
+	    .max = PROFILE_VCPUS_MAX),
 	CPU(emulator, cpus, "host CPUs of QEMU's other threads; default: auto"),
-	CPU(iothreads, int, "number of I/O threads; default: auto", .min = 0, .max = 64, .fallback = -1),
+	CPU(iothreads, int, "number of I/O threads; default: auto", .min = 0, .max = 64,
+	    .fallback = -1),
 	CPU(iothread_pin, cpus, "host CPUs of the I/O threads; default: auto"),
 	CPU(scheduler, scheduler, "scheduling class of vCPU threads; default: auto"),
 	CPU(hyperv, hyperv, "Hyper-V enlightenments: auto, on, off or a list; default: auto"),
-	CPU(vendor_id, vendor_id, "the hypervisor's name as Hyper-V shows it, 1 to 12 characters", .max = 12),
+	CPU(vendor_id, vendor_id, "the hypervisor's name as Hyper-V shows it, 1 to 12 characters",
+	    .max = 12),
 	CPU(hide_kvm, tri, "hide KVM's signature from the guest; default: auto"),
-	CPU(irqchip, word, "where the interrupt controller lives; default: auto", .words = irqchip_words),
+	CPU(irqchip, word, "where the interrupt controller lives; default: auto",
+	    .words = irqchip_words),
 
-	MEMORY(hugepages, word, "size of huge pages behind the RAM; default: auto", .words = hugepages_words),
+	MEMORY(hugepages, word, "size of huge pages behind the RAM; default: auto",
+	       .words = hugepages_words),
 	MEMORY(prealloc, tri, "touch all RAM before the guest starts; default: auto"),
 	MEMORY(nodes, nodes, "host NUMA nodes the RAM comes from; default: auto"),
 	MEMORY(lock, tri, "keep the RAM from being swapped out; default: auto"),
@@ -126,12 +138,12 @@ static const struct profile_key keys[] = {
 	HOST(epp, sysfs_word, "their energy performance preference; default: left alone"),
 	HOST(boost, tri, "turbo frequencies; default: auto, left alone"),
 	HOST(ignore_msrs, tri, "KVM ignores unknown MSRs; default: auto, left alone"),
-	HOST(min_freq, frequency, "lowest frequency of the guest's CPUs; default: left alone", .min = 100000,
-	     .max = 20000000, .fallback = -1),
-	HOST(latency, int, "longest wake-up from idle allowed, in µs; default: left alone", .min = 0,
-	     .max = 1000000, .fallback = -1),
-	HOST(halt_poll_ns, long, "how long KVM polls a halted vCPU, in ns; default: left alone", .min = 0,
-	     .max = 1000000000, .fallback = -1),
+	HOST(min_freq, frequency, "lowest frequency of the guest's CPUs; default: left alone",
+	     .min = 100000, .max = 20000000, .fallback = -1),
+	HOST(latency, int, "longest wake-up from idle allowed, in µs; default: left alone",
+	     .min = 0, .max = 1000000, .fallback = -1),
+	HOST(halt_poll_ns, long, "how long KVM polls a halted vCPU, in ns; default: left alone",
+	     .min = 0, .max = 1000000000, .fallback = -1),
 
 	DISK(file, path, "image or block device; required"),
 	DISK(format, word, "of the image; default: auto", .words = format_words),
@@ -153,35 +165,39 @@ static const struct profile_key keys[] = {
 	NET(ifname, ifname, "name of the tap device; default: the kernel's choice"),
 	NET(mac, mac, "default: follows from guest and title"),
 	NET(model, word_text, "the card the guest sees; default: virtio", .words = net_model_words),
-	NET(queues, int, "queue pairs of a virtio card on a tap; default: auto", .min = 1, .max = 256),
-	NET(forward, forwards, "tcp:[ADDRESS:]HOSTPORT:GUESTPORT or udp:…, with type = user; repeatable"),
+	NET(queues, int, "queue pairs of a virtio card on a tap; default: auto", .min = 1,
+	    .max = 256),
+	NET(forward, forwards,
+	    "tcp:[ADDRESS:]HOSTPORT:GUESTPORT or udp:…, with type = user; repeatable"),
 
-	ROW("display", "type", struct profile, display.type, word, "the guest's screen; default: auto",
-	    .words = display_words),
+	ROW("display", "type", struct profile, display.type, word,
+	    "the guest's screen; default: auto", .words = display_words),
 
 	HOOK(before, command, "command to run before the host is changed"),
 	HOOK(started, command, "command to run once the guest runs"),
 	HOOK(stopped, command, "command to run once the host is as it was"),
-	HOOK(timeout, int, "seconds each hook may take; default: 30", .min = 1, .max = 3600, .fallback = 30),
+	HOOK(timeout, int, "seconds each hook may take; default: 30", .min = 1, .max = 3600,
+	     .fallback = 30),
 
-	ROW("qemu", "arg", struct profile, qemu.args, text_list, "one raw argument for QEMU; repeatable"),
+	ROW("qemu", "arg", struct profile, qemu.args, text_list,
+	    "one raw argument for QEMU; repeatable"),
 };
 
-#define DEVICES(name, array, count)                                                       \
-	static void *find_##name(struct profile *profile, const char *title)              \
-	{                                                                                 \
-		for (size_t i = 0; i < profile->count; i++) {                             \
-			if (str_eq(profile->array[i].title, title))                       \
-				return &profile->array[i];                                \
-		}                                                                         \
-		return NULL;                                                              \
-	}                                                                                 \
-	static void *add_##name(struct profile *profile, const char *title)               \
-	{                                                                                 \
-		struct profile_##name *added = MEM_PUSH(profile->array, profile->count);  \
-                                                                                          \
-		added->title = mem_dup(title);                                            \
-		return added;                                                             \
+#define DEVICES(name, array, count)                                                                \
+	static void *find_##name(struct profile *profile, const char *title)                       \
+	{                                                                                          \
+		for (size_t i = 0; i < profile->count; i++) {                                      \
+			if (str_eq(profile->array[i].title, title))                                \
+				return &profile->array[i];                                         \
+		}                                                                                  \
+		return NULL;                                                                       \
+	}                                                                                          \
+	static void *add_##name(struct profile *profile, const char *title)                        \
+	{                                                                                          \
+		struct profile_##name *added = MEM_PUSH(profile->array, profile->count);           \
+                                                                                                   \
+		added->title = mem_dup(title);                                                     \
+		return added;                                                                      \
 	}
 
 DEVICES(disk, disks, n_disks)

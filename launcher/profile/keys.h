@@ -10,11 +10,12 @@ struct diags;
 struct profile;
 struct profile_key;
 
-enum { PROFILE_VCPUS_MAX = 1024 }; // more than any machine type takes; which one how many is the planner's
+// More than any machine takes; how many a given one does is the planner's question.
+enum { PROFILE_VCPUS_MAX = 1024 };
 
 struct profile_value {
-	const char *text;	 // stripped, valid UTF-8; "" clears
-	const char *base_dir;	 // absolute; relative paths are taken from here
+	const char *text;     // stripped, valid UTF-8; "" clears
+	const char *base_dir; // absolute; relative paths are taken from here
 	struct diags *diags;
 	const char *file;
 	int line;
@@ -22,7 +23,8 @@ struct profile_value {
 };
 
 // Parses into `field`, reports into value->diags. "" resets to the default.
-typedef void profile_parser(const struct profile_key *row, const struct profile_value *value, void *field);
+typedef void profile_parser(const struct profile_key *row, const struct profile_value *value,
+			    void *field);
 
 struct profile_key {
 	const char *section, *key;
@@ -36,7 +38,8 @@ struct profile_key {
 
 struct profile_section {
 	const char *name;
-	// Titled: the element of this title, NULL if there is none. Plain: NULL (offsets are in the profile).
+	// Titled: the element of this title, NULL if there is none. Plain: NULL (offsets are in the
+	// profile).
 	void *(*find)(struct profile *profile, const char *title);
 	void *(*add)(struct profile *profile, const char *title); // a zeroed one
 	const char *help;

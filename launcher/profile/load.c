@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The one impure file of this room: finds a profile, judges who could have written it, reads its text.
+// The one impure file of this room: finds a profile, judges who could have written it, reads its
+// text.
 #include "launcher/profile/profile.h"
 
 #include "base/cleanup.h"
@@ -21,7 +22,9 @@ static bool is_trusted(uid_t owner)
 static int refuse(const char *path, const char *why, const char *remedy, struct err *err)
 {
 	err_set(err, -EPERM, "%s: refused, since root would obey it and %s", path, why);
-	return err_hint(err, "%s, or put the profile where root alone writes: install -m 644 -D FILE /etc/vfiorun/NAME.conf",
+	return err_hint(err,
+			"%s, or put the profile where root alone writes: install -m 644 -D FILE "
+			"/etc/vfiorun/NAME.conf",
 			remedy);
 }
 
@@ -36,7 +39,8 @@ static int check_parent(const char *path, struct err *err)
 	if (!is_trusted(st.st_uid))
 		return refuse(path, "another user owns its directory", "move it", err);
 	if (st.st_mode & 022 && !(st.st_mode & S_ISVTX))
-		return refuse(path, "others can write to its directory", "chmod go-w the directory", err);
+		return refuse(path, "others can write to its directory", "chmod go-w the directory",
+			      err);
 	return 0;
 }
 
@@ -72,7 +76,7 @@ static int open_trusted(const char *path, struct err *err)
 	return r < 0 ? r : take_fd(&fd);
 }
 
-static int load_text(void *context, const char *path, struct str *text, struct err *err)
+static int load_text(const void *context, const char *path, struct str *text, struct err *err)
 {
 	const struct profile_options *options = context;
 	AUTO_CLOSE int fd = -1;
@@ -94,8 +98,8 @@ static bool is_file(const char *path)
 	return stat(path, &st) == 0 && !S_ISDIR(st.st_mode);
 }
 
-// A bare name means the profile in the search directory, so that nothing that happens to lie in the current
-// directory gets in its way; only where there is none, a file of exactly this name here.
+// A bare name means the profile in the search directory, so that nothing that happens to lie in the
+// current directory gets in its way; only where there is none, a file of exactly this name here.
 static char *find_profile(const char *name, const struct profile_options *options)
 {
 	AUTO_FREE char *kept = NULL;
@@ -111,10 +115,12 @@ static int hint_missing(const char *name, const char *path, struct err *err)
 	AUTO_FREE char *here = mem_printf("%s.conf", name);
 
 	if (str_eq(name, path))
-		return err_hint(err, "profiles are files that end in .conf; `ls *.conf` lists those here");
+		return err_hint(
+			err, "profiles are files that end in .conf; `ls *.conf` lists those here");
 	if (is_file(here))
 		return err_hint(err, "there is a %s here: name it with its ending", here);
-	return err_hint(err, "a bare name means this file; name any other by its path, as ./%s.conf", name);
+	return err_hint(
+		err, "a bare name means this file; name any other by its path, as ./%s.conf", name);
 }
 
 static void read_sets(struct profile_reader *reader, const struct strv *sets, const char *dir)
@@ -131,7 +137,7 @@ int profile_read(struct profile *profile, const char *path, const struct profile
 	AUTO_FREE char *absolute = path_join(cwd ? cwd : "/", found);
 	struct profile_reader reader;
 	AUTO_STR struct str text = { 0 };
-	int r = load_text((void *)options, found, &text, err);
+	int r = load_text(options, found, &text, err);
 
 	*profile = (struct profile){ 0 };
 	if (r == -ENOENT)
@@ -140,7 +146,7 @@ int profile_read(struct profile *profile, const char *path, const struct profile
 		return r;
 	reader_init(&reader, profile, diags);
 	reader.load = load_text;
-	reader.context = (void *)options;
+	reader.context = options;
 	profile->path = mem_dup(found);
 	reader_read_text(&reader, found, absolute, str_text(&text), text.len);
 	read_sets(&reader, options->sets, cwd ? cwd : "/");

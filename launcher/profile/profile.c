@@ -93,11 +93,11 @@ static void free_origin(struct profile_origin *origin)
 	free(origin->file);
 }
 
-#define FREE_EACH(array, count, free_one)              \
-	do {                                           \
-		for (size_t i_ = 0; i_ < (count); i_++) \
-			free_one(&(array)[i_]);        \
-		free(array);                           \
+#define FREE_EACH(array, count, free_one)                                                          \
+	do {                                                                                       \
+		for (size_t i_ = 0; i_ < (count); i_++)                                            \
+			free_one(&(array)[i_]);                                                    \
+		free(array);                                                                       \
 	} while (0)
 
 // An empty value releases what was there, so the key table also knows what to free.
@@ -124,14 +124,15 @@ static struct profile_origin *find_origin(const struct profile *profile, const c
 	for (size_t i = 0; i < profile->n_origins; i++) {
 		struct profile_origin *origin = &profile->origins[i];
 
-		if (str_eq(origin->section, section) && str_eq(origin->title, title) && str_eq(origin->key, key))
+		if (str_eq(origin->section, section) && str_eq(origin->title, title) &&
+		    str_eq(origin->key, key))
 			return origin;
 	}
 	return NULL;
 }
 
-void profile_set_origin(struct profile *profile, const char *section, const char *title, const char *key,
-			const char *file, int line)
+void profile_set_origin(struct profile *profile, const char *section, const char *title,
+			const char *key, const char *file, int line)
 {
 	struct profile_origin *origin = find_origin(profile, section, title, key);
 
@@ -145,7 +146,8 @@ void profile_set_origin(struct profile *profile, const char *section, const char
 	origin->line = line;
 }
 
-void profile_drop_origin(struct profile *profile, const char *section, const char *title, const char *key)
+void profile_drop_origin(struct profile *profile, const char *section, const char *title,
+			 const char *key)
 {
 	struct profile_origin *origin = find_origin(profile, section, title, key);
 
@@ -155,14 +157,16 @@ void profile_drop_origin(struct profile *profile, const char *section, const cha
 	*origin = profile->origins[--profile->n_origins];
 }
 
-struct place profile_where(const struct profile *profile, const char *section, const char *title, const char *key)
+struct place profile_where(const struct profile *profile, const char *section, const char *title,
+			   const char *key)
 {
 	const struct profile_origin *origin = find_origin(profile, section, title, key);
 
 	return origin ? (struct place){ origin->file, origin->line } : (struct place){ NULL, 0 };
 }
 
-bool profile_has(const struct profile *profile, const char *section, const char *title, const char *key)
+bool profile_has(const struct profile *profile, const char *section, const char *title,
+		 const char *key)
 {
 	return find_origin(profile, section, title, key) != NULL;
 }

@@ -163,8 +163,8 @@ struct profile_origin {
 };
 
 struct profile_options {
-	// "SECTION[:TITLE].KEY=VALUE", or NULL. Their place is "--set" and their number, from 1; relative paths
-	// in them start in the current directory.
+	// "SECTION[:TITLE].KEY=VALUE", or NULL. Their place is "--set" and their number, from 1;
+	// relative paths in them start in the current directory.
 	const struct strv *sets;
 	// Where a bare name is looked up as NAME.conf, before the current directory; NULL: nowhere.
 	const char *search_dir;
@@ -172,19 +172,22 @@ struct profile_options {
 	bool refuse_foreign;
 };
 
-// Reads, with includes (relative to the including file; loops are errors), then the sets. Every mistake
-// becomes a diagnostic, in the order of files and lines; the profile is usable only if none is an error.
-// Returns 0, or -errno with a message and a hint where the file can't be read at all (profile is empty then).
+// Reads, with includes (relative to the including file; loops are errors), then the sets. Every
+// mistake becomes a diagnostic, in the order of files and lines; the profile is usable only if none
+// is an error. Returns 0, or -errno with a message and a hint where the file can't be read at all
+// (the profile is empty then).
 int profile_read(struct profile *profile, const char *path, const struct profile_options *options,
 		 struct diags *diags, struct err *err);
 
-// The same from memory, for tests and fuzzing; `name` stands in messages, and relative paths start in its
+// The same from memory, for tests; `name` stands in messages, and relative paths start in its
 // directory, or in / where it has none. Includes are errors.
-void profile_parse(struct profile *profile, const char *name, const char *text, struct diags *diags);
+void profile_parse(struct profile *profile, const char *name, const char *text,
+		   struct diags *diags);
 void profile_finish(struct profile *profile);
 
-// Where a value was written last; {NULL, 0} if it never was or an empty one cleared it. `title` NULL for plain
-// sections; the key "" asks for the section's first header. The file's name is the profile's.
+// Where a value was written last; {NULL, 0} if it never was or an empty one cleared it. `title` NULL
+// for plain sections; the key "" asks for the section's first header. The file's name is borrowed.
 struct place profile_where(const struct profile *profile, const char *section, const char *title,
 			   const char *key);
-bool profile_has(const struct profile *profile, const char *section, const char *title, const char *key);
+bool profile_has(const struct profile *profile, const char *section, const char *title,
+		 const char *key);

@@ -15,7 +15,7 @@
 
 enum {
 	DEPTH_MAX = 8,
-	FILES_MAX = 64,	  // includes that include twice would double at each depth
+	FILES_MAX = 64,	   // includes that include twice would double at each depth
 	DEVICES_MAX = 256, // titled sections
 	MISTAKES_MAX = 100,
 };
@@ -27,7 +27,7 @@ struct cursor {
 	int line;
 	const struct profile_section *section; // NULL: none, or one that does not count
 	char *title;			       // NULL in plain ones
-	bool ignoring;	     // a mistake in the header or before it was reported; the keys below say nothing new
+	bool ignoring; // the header's mistake was reported; the keys below say nothing new
 };
 
 static struct place here(const struct cursor *at)
@@ -35,19 +35,22 @@ static struct place here(const struct cursor *at)
 	return (struct place){ at->file, at->line };
 }
 
-static struct diag *syntax_error(struct profile_reader *reader, const struct cursor *at, const char *text)
+static struct diag *syntax_error(struct profile_reader *reader, const struct cursor *at,
+				 const char *text)
 {
 	return diag_add(reader->diags, DIAG_ERROR, "syntax", here(at), "%s", text);
 }
 
 void reader_init(struct profile_reader *reader, struct profile *profile, struct diags *diags)
 {
-	*reader = (struct profile_reader){ .profile = profile, .diags = diags, .first = diags->count };
+	*reader = (struct profile_reader){ .profile = profile,
+					   .diags = diags,
+					   .first = diags->count };
 	profile_init(profile);
 }
 
-static void read_file(struct profile_reader *reader, const char *name, const char *path, const char *text,
-		      size_t size);
+static void read_file(struct profile_reader *reader, const char *name, const char *path,
+		      const char *text, size_t size);
 
 static void reject_include(struct profile_reader *reader, const struct cursor *at, const char *path,
 			   const char *what)
@@ -56,7 +59,8 @@ static void reject_include(struct profile_reader *reader, const struct cursor *a
 
 	for (size_t i = 0; i < reader->chain.count; i++)
 		str_addf(&chain, "%s includes ", reader->chain.items[i]);
-	diag_hint(diag_add(reader->diags, DIAG_ERROR, "include", here(at), "%s: %s%s", what, str_text(&chain), path),
+	diag_hint(diag_add(reader->diags, DIAG_ERROR, "include", here(at), "%s: %s%s", what,
+			   str_text(&chain), path),
 		  "take this line out, or one above it in the chain");
 }
 
@@ -78,7 +82,8 @@ static void load_include(struct profile_reader *reader, const struct cursor *at,
 		diag_hint(diag, "%s", err.hint);
 }
 
-static void include(struct profile_reader *reader, const struct cursor *at, const struct profile_value *value)
+static void include(struct profile_reader *reader, const struct cursor *at,
+		    const struct profile_value *value)
 {
 	AUTO_FREE char *path = NULL;
 
@@ -102,7 +107,8 @@ static void *base_of(struct profile_reader *reader, const struct cursor *at)
 	return at->section->find ? at->section->find(reader->profile, at->title) : reader->profile;
 }
 
-static void assign(struct profile_reader *reader, const struct cursor *at, const char *key, const char *text)
+static void assign(struct profile_reader *reader, const struct cursor *at, const char *key,
+		   const char *text)
 {
 	const struct profile_key *row = profile_key_find(at->section->name, key);
 	size_t before = reader->diags->count;
@@ -115,8 +121,10 @@ static void assign(struct profile_reader *reader, const struct cursor *at, const
 				       .key = key };
 
 	if (!row) {
-		suggest_key(diag_add(reader->diags, DIAG_ERROR, "unknown-key", here(at), "[%s] has no key `%s`",
-				     at->section->name, key),
+		AUTO_FREE char *shown = text_shown(key);
+
+		suggest_key(diag_add(reader->diags, DIAG_ERROR, "unknown-key", here(at),
+				     "[%s] has no key `%s`", at->section->name, shown),
 			    at->section->name, key);
 		return;
 	}
@@ -126,7 +134,8 @@ static void assign(struct profile_reader *reader, const struct cursor *at, const
 		include(reader, at, &value);
 	suggest_plain_value(&value, before);
 	if (*text)
-		profile_set_origin(reader->profile, at->section->name, at->title, key, at->file, at->line);
+		profile_set_origin(reader->profile, at->section->name, at->title, key, at->file,
+				   at->line);
 	else
 		profile_drop_origin(reader->profile, at->section->name, at->title, key);
 }
@@ -146,16 +155,19 @@ static bool add_element(struct profile_reader *reader, const struct cursor *at)
 }
 
 // Makes `name` and `title` the current section. False: a mistake was reported.
-static bool enter(struct profile_reader *reader, struct cursor *at, const char *name, const char *title)
+static bool enter(struct profile_reader *reader, struct cursor *at, const char *name,
+		  const char *title)
 {
 	const struct profile_section *section = profile_section_find(name);
+	AUTO_FREE char *shown = text_shown(section && title ? title : name);
 	struct diag *diag;
 
 	free(at->title);
 	at->title = NULL;
 	at->section = NULL;
 	if (!section) {
-		diag = diag_add(reader->diags, DIAG_ERROR, "unknown-section", here(at), "there is no section [%s]", name);
+		diag = diag_add(reader->diags, DIAG_ERROR, "unknown-section", here(at),
+				"there is no section [%s]", shown);
 		suggest_section(diag, name);
 		return false;
 	}
@@ -165,12 +177,15 @@ static bool enter(struct profile_reader *reader, struct cursor *at, const char *
 		return false;
 	}
 	if (!section->find && title) {
-		diag_hint(syntax_error(reader, at, "this section has no title"), "write [%s]", name);
+		diag_hint(syntax_error(reader, at, "this section has no title"), "write [%s]",
+			  name);
 		return false;
 	}
 	if (title && !str_is_name(title)) {
-		diag = diag_add(reader->diags, DIAG_ERROR, "bad-title", here(at), "[%s \"%s\"]: not a name", name, title);
-		diag_hint(diag, "a title is a letter or digit, then at most 62 letters, digits, or any of _ . -");
+		diag = diag_add(reader->diags, DIAG_ERROR, "bad-title", here(at),
+				"[%s \"%s\"]: not a name", name, shown);
+		diag_hint(diag, "a title is a letter or digit, then at most 62 letters, digits, or "
+				"any of _ . -");
 		return false;
 	}
 	at->section = section;
@@ -192,7 +207,8 @@ static void read_header(struct profile_reader *reader, struct cursor *at, const 
 		at->ignoring = !enter(reader, at, name.text, titled ? str_text(&title) : NULL);
 		return;
 	}
-	diag_hint(syntax_error(reader, at, wrong), "write [section] or [section \"title\"], and nothing else on its line");
+	diag_hint(syntax_error(reader, at, wrong),
+		  "write [section] or [section \"title\"], and nothing else on its line");
 	at->ignoring = true;
 }
 
@@ -203,9 +219,13 @@ static void read_key(struct profile_reader *reader, struct cursor *at, char *lin
 	struct diag *diag;
 
 	if (!equals || equals == line) {
-		diag = diag_add(reader->diags, DIAG_ERROR, "syntax", here(at), "%s: %.40s",
-				equals ? "no key before =" : "neither [section] nor key = value", line);
-		diag_hint(diag, "write key = value; a comment begins with # and has a line of its own");
+		AUTO_FREE char *shown = text_shown(line);
+
+		diag = diag_add(reader->diags, DIAG_ERROR, "syntax", here(at), "%s: %s",
+				equals ? "no key before =" : "neither [section] nor key = value",
+				shown);
+		diag_hint(diag,
+			  "write key = value; a comment begins with # and has a line of its own");
 		return;
 	}
 	*equals = '\0';
@@ -214,23 +234,29 @@ static void read_key(struct profile_reader *reader, struct cursor *at, char *lin
 	if (at->ignoring)
 		return;
 	if (!at->section) {
+		AUTO_FREE char *shown = text_shown(key);
+
 		suggest_first_section(diag_add(reader->diags, DIAG_ERROR, "syntax", here(at),
-					       "`%s` stands before any section", key),
+					       "`%s` stands before any section", shown),
 				      key);
 		at->ignoring = true;
 		return;
 	}
 	if (*text && text[strlen(text) - 1] == '\\') {
-		diag_hint(syntax_error(reader, at, "the value ends in a backslash, but lines are not continued"),
-			  "write the value on one line; keys that are lists may be repeated");
+		diag_hint(
+			syntax_error(reader, at,
+				     "the value ends in a backslash, but lines are not continued"),
+			"write the value on one line; keys that are lists may be repeated");
 		return;
 	}
 	assign(reader, at, key, text);
 }
 
-static void read_line(struct profile_reader *reader, struct cursor *at, const char *text, size_t size)
+static void read_line(struct profile_reader *reader, struct cursor *at, const char *text,
+		      size_t size)
 {
-	const char *wrong = size > PROFILE_LINE_MAX ? "the line is longer than 64 KiB" : text_check(text, size);
+	const char *wrong =
+		size > PROFILE_LINE_MAX ? "the line is longer than 64 KiB" : text_check(text, size);
 	AUTO_FREE char *copy = NULL;
 	char *line;
 
@@ -256,7 +282,8 @@ static bool too_many_mistakes(struct profile_reader *reader, const struct cursor
 	return reader->gave_up;
 }
 
-static void read_lines(struct profile_reader *reader, struct cursor *at, const char *text, size_t size)
+static void read_lines(struct profile_reader *reader, struct cursor *at, const char *text,
+		       size_t size)
 {
 	const char *end = text + size;
 
@@ -270,12 +297,13 @@ static void read_lines(struct profile_reader *reader, struct cursor *at, const c
 	}
 }
 
-static void read_file(struct profile_reader *reader, const char *name, const char *path, const char *text,
-		      size_t size)
+static void read_file(struct profile_reader *reader, const char *name, const char *path,
+		      const char *text, size_t size)
 {
 	AUTO_FREE char *dir = path_parent(path);
 	struct cursor at = { .file = name, .dir = dir };
-	const char *wrong = size > PROFILE_FILE_MAX ? "the file is longer than 1 MiB" : text_skip_mark(&text, &size);
+	const char *wrong = size > PROFILE_FILE_MAX ? "the file is longer than 1 MiB"
+						    : text_skip_mark(&text, &size);
 
 	strv_add(&reader->files, name);
 	strv_add(&reader->chain, path);
@@ -288,8 +316,8 @@ static void read_file(struct profile_reader *reader, const char *name, const cha
 	reader->chain.items[reader->chain.count] = NULL;
 }
 
-void reader_read_text(struct profile_reader *reader, const char *name, const char *path, const char *text,
-		      size_t size)
+void reader_read_text(struct profile_reader *reader, const char *name, const char *path,
+		      const char *text, size_t size)
 {
 	read_file(reader, name, path, text, size);
 }
@@ -302,8 +330,12 @@ static void read_set(struct profile_reader *reader, struct cursor *at, const cha
 	bool titled = title.text != NULL;
 
 	if (!value) {
-		diag_hint(diag_add(reader->diags, DIAG_ERROR, "syntax", here(at), "`%.80s` sets nothing", set),
-			  "write SECTION.KEY=VALUE or SECTION:TITLE.KEY=VALUE, as in --set vm.memory=4G");
+		AUTO_FREE char *shown = text_shown(set);
+
+		diag_hint(diag_add(reader->diags, DIAG_ERROR, "syntax", here(at),
+				   "`%s` sets nothing", shown),
+			  "write SECTION.KEY=VALUE or SECTION:TITLE.KEY=VALUE, as in --set "
+			  "vm.memory=4G");
 		return;
 	}
 	copy = mem_dup(value);
@@ -344,7 +376,8 @@ static void sort_diags(const struct profile_reader *reader)
 		for (; j > reader->first; j--) {
 			size_t other = rank(reader, &items[j - 1]);
 
-			if (other < moved_rank || (other == moved_rank && items[j - 1].line <= moved.line))
+			if (other < moved_rank ||
+			    (other == moved_rank && items[j - 1].line <= moved.line))
 				break;
 			items[j] = items[j - 1];
 		}

@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "launcher/profile/keys.h"
+#include "launcher/profile/text.h"
 #include "launcher/profile/types.h"
 
 #include <string.h>
@@ -28,7 +29,8 @@ static const char **list_names(const char *section, size_t *count)
 	return names;
 }
 
-static void hint_names(struct diag *diag, const char *section, const char *word, const char *all_are)
+static void hint_names(struct diag *diag, const char *section, const char *word,
+		       const char *all_are)
 {
 	size_t n;
 	AUTO_FREE const char **names = list_names(section, &n);
@@ -90,18 +92,22 @@ void suggest_plain_value(const struct profile_value *value, size_t before)
 {
 	struct diags *diags = value->diags;
 	struct diag *last = diags->count > before ? &diags->items[diags->count - 1] : NULL;
-	size_t n = strlen(value->text);
 
 	// What an include brought is not about this line.
 	if (last && (last->line != value->line || !str_eq(last->file, value->file)))
 		return;
-	if (last && value_is_quoted(value->text))
-		diag_hint(last, "write it without quotes: %s = %.*s", value->key, (int)n - 2, value->text + 1);
-	else if (last && has_comment(value->text, "#;"))
-		diag_hint(last, "a comment has a line of its own; # and ; start none behind a value");
-	else if (!last && has_comment(value->text, "#"))
+	if (last && value_is_quoted(value->text)) {
+		AUTO_FREE char *inner = mem_dupn(value->text + 1, strlen(value->text) - 2);
+		AUTO_FREE char *shown = text_shown(inner);
+
+		diag_hint(last, "write it without quotes: %s = %s", value->key, shown);
+	} else if (last && has_comment(value->text, "#;")) {
+		diag_hint(last,
+			  "a comment has a line of its own; # and ; start none behind a value");
+	} else if (!last && has_comment(value->text, "#")) {
 		diag_hint(diag_add(diags, DIAG_WARNING, "inline-comment", value_place(value),
-				   "[%s] %s: the # and what follows are part of the value", value->section,
-				   value->key),
+				   "[%s] %s: the # and what follows are part of the value",
+				   value->section, value->key),
 			  "a comment has a line of its own");
+	}
 }

@@ -11,6 +11,7 @@ void suggest_section(struct diag *diag, const char *name);
 void suggest_key(struct diag *diag, const char *section, const char *key);
 void suggest_first_section(struct diag *diag, const char *key);
 
-// The two slips that other formats teach: quotes around a value, a comment behind it. Explains the last
-// diagnostic if there is one since `before`; warns of a comment that was taken for a part of the value.
+// The two slips that other formats teach: quotes around a value, a comment behind it. Explains the
+// last diagnostic if there is one since `before`; warns of a comment that was taken for a part of
+// the value.
 void suggest_plain_value(const struct profile_value *value, size_t before);

@@ -9,12 +9,16 @@
 #include <stdint.h>
 #include <string.h>
 
-// Bytes of the character at `at`, its code in *code; 0 where it is none (RFC 3629: no overlong forms, no
-// surrogates, nothing past U+10FFFF).
+// Bytes of the character at `at`, its code in *code; 0 where it is none (RFC 3629: no overlong
+// forms, no surrogates, nothing past U+10FFFF).
 static size_t read_character(const unsigned char *at, size_t size, uint32_t *code)
 {
 	static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
-	size_t n = at[0] < 0x80 ? 1 : at[0] >> 5 == 6 ? 2 : at[0] >> 4 == 14 ? 3 : at[0] >> 3 == 30 ? 4 : 0;
+	size_t n = at[0] < 0x80	      ? 1
+		   : at[0] >> 5 == 6  ? 2
+		   : at[0] >> 4 == 14 ? 3
+		   : at[0] >> 3 == 30 ? 4
+				      : 0;
 
 	if (!n || n > size)
 		return 0;
@@ -60,6 +64,22 @@ const char *text_skip_mark(const char **text, size_t *size)
 	return NULL;
 }
 
+char *text_shown(const char *text)
+{
+	enum { SHOWN_MAX = 60 };
+	struct str shown = { 0 };
+	size_t n = strnlen(text, SHOWN_MAX);
+	AUTO_FREE char *part = NULL;
+
+	while (text[n] && n && ((unsigned char)text[n] & 0xc0) == 0x80)
+		n--;
+	part = mem_dupn(text, n);
+	str_add_escaped(&shown, part);
+	if (text[n])
+		str_add(&shown, "…");
+	return str_take(&shown);
+}
+
 static const char *skip_blanks(const char *text)
 {
 	return text + strspn(text, " \t");
@@ -91,14 +111,15 @@ const char *text_split_header(const char *line, struct str *name, struct str *ti
 		at = skip_blanks(at);
 	}
 	if (*at != ']')
-		return *at && !*titled && strchr(at, ']') ? "a title stands in quotes" : "the ] is missing";
+		return *at && !*titled && strchr(at, ']') ? "a title stands in quotes"
+							  : "the ] is missing";
 	if (!n)
 		return "the section has no name";
 	return *skip_blanks(at + 1) ? "text stands behind the ]" : NULL;
 }
 
-// The dot that ends the title: a key of the section and "=" stand behind it. Failing that, the last one
-// before the first "=", so that the key can be named in a message.
+// The dot that ends the title: a key of the section and "=" stand behind it. Failing that, the last
+// one before the first "=", so that the key can be named in a message.
 static const char *end_of_title(const char *section, const char *rest)
 {
 	const char *equals = strchr(rest, '=');

@@ -12,43 +12,22 @@
 #include <string.h>
 #include <strings.h>
 
-enum { SHOWN_MAX = 60 };
-
 struct place value_place(const struct profile_value *value)
 {
 	return (struct place){ value->file, value->line };
 }
 
-// Foreign text goes to terminals: one line, not too long, never half a UTF-8 character.
-static char *shown(const char *text)
-{
-	struct str s = { 0 };
-	size_t n = strlen(text);
-	bool cut = n > SHOWN_MAX;
-	AUTO_FREE char *part = NULL;
-
-	if (cut) {
-		for (n = SHOWN_MAX; n && ((unsigned char)text[n] & 0xc0) == 0x80;)
-			n--;
-	}
-	part = mem_dupn(text, n);
-	str_add_escaped(&s, part);
-	if (cut)
-		str_add(&s, "…");
-	return str_take(&s);
-}
-
 struct diag *value_reject(const struct profile_value *value, const char *fmt, ...)
 {
-	AUTO_FREE char *text = shown(value->text);
+	AUTO_FREE char *text = text_shown(value->text);
 	AUTO_STR struct str why = { 0 };
 	va_list ap;
 
 	va_start(ap, fmt);
 	str_addv(&why, fmt, ap);
 	va_end(ap);
-	return diag_add(value->diags, DIAG_ERROR, "bad-value", value_place(value), "[%s] %s = %s: %s",
-			value->section, value->key, text, why.text);
+	return diag_add(value->diags, DIAG_ERROR, "bad-value", value_place(value),
+			"[%s] %s = %s: %s", value->section, value->key, text, why.text);
 }
 
 bool value_is_quoted(const char *text)
@@ -89,7 +68,8 @@ void value_parse_text(const struct profile_key *row, const struct profile_value 
 	mem_set(field, *value->text ? value->text : NULL);
 }
 
-void value_parse_text_list(const struct profile_key *row, const struct profile_value *value, void *field)
+void value_parse_text_list(const struct profile_key *row, const struct profile_value *value,
+			   void *field)
 {
 	struct strv *list = field;
 
@@ -155,7 +135,8 @@ void value_parse_word(const struct profile_key *row, const struct profile_value 
 		*out = (unsigned)index;
 }
 
-void value_parse_word_text(const struct profile_key *row, const struct profile_value *value, void *field)
+void value_parse_word_text(const struct profile_key *row, const struct profile_value *value,
+			   void *field)
 {
 	int index;
 
@@ -168,7 +149,8 @@ void value_parse_word_text(const struct profile_key *row, const struct profile_v
 		mem_set(field, row->words[index]);
 }
 
-void value_parse_word_list(const struct profile_key *row, const struct profile_value *value, void *field)
+void value_parse_word_list(const struct profile_key *row, const struct profile_value *value,
+			   void *field)
 {
 	AUTO_STRV struct strv parts = { 0 };
 	struct strv *list = field;
@@ -226,8 +208,8 @@ static bool parse_long(const char *text, long *out)
 	return true;
 }
 
-static void reject_number(const struct profile_key *row, const struct profile_value *value, long number,
-			  bool is_number, bool has_auto)
+static void reject_number(const struct profile_key *row, const struct profile_value *value,
+			  long number, bool is_number, bool has_auto)
 {
 	struct diag *diag;
 
@@ -235,7 +217,8 @@ static void reject_number(const struct profile_key *row, const struct profile_va
 		diag = value_reject(value, "not a whole number");
 	else
 		diag = value_reject(value, "too %s", number < row->min ? "small" : "big");
-	diag_hint(diag, "write a number from %ld to %ld%s", row->min, row->max, has_auto ? ", or auto" : "");
+	diag_hint(diag, "write a number from %ld to %ld%s", row->min, row->max,
+		  has_auto ? ", or auto" : "");
 }
 
 void value_parse_long(const struct profile_key *row, const struct profile_value *value, void *field)
@@ -277,14 +260,16 @@ static void hint_size(struct diag *diag, const char *text)
 		diag_hint(diag, "a size without a unit is in bytes; write %s%s", text,
 			  number < 512 ? "G" : "M");
 	else if (digits && unit && strchr("KMGT", unit) &&
-		 (strcasecmp(text + digits + 1, "b") == 0 || strcasecmp(text + digits + 1, "ib") == 0))
-		diag_hint(diag, "units are single letters, in powers of 1024: write %.*s%c", (int)digits, text,
-			  unit);
+		 (strcasecmp(text + digits + 1, "b") == 0 ||
+		  strcasecmp(text + digits + 1, "ib") == 0))
+		diag_hint(diag, "units are single letters, in powers of 1024: write %.*s%c",
+			  (int)digits, text, unit);
 	else
 		diag_hint(diag, "write a size such as 512M or 8G");
 }
 
-void value_parse_memory(const struct profile_key *row, const struct profile_value *value, void *field)
+void value_parse_memory(const struct profile_key *row, const struct profile_value *value,
+			void *field)
 {
 	enum { MIB = 1 << 20 };
 	uint64_t *out = field, bytes;
@@ -305,45 +290,58 @@ void value_parse_memory(const struct profile_key *row, const struct profile_valu
 		*out = bytes;
 }
 
-void value_parse_frequency(const struct profile_key *row, const struct profile_value *value, void *field)
+// "GHz" and the like at the end of text, which is cut off. Returns the unit in kHz.
+static long take_unit(char *text)
 {
 	static const struct {
 		const char *unit;
 		long khz;
 	} units[] = { { "khz", 1 }, { "mhz", 1000 }, { "ghz", 1000000 } };
-	AUTO_FREE char *text = mem_dup(value->text);
-	int64_t *out = field;
-	uint64_t number = 0, fraction = 0;
-	long scale = 1, parts = 1;
-	char *dot;
+	size_t n = strlen(text);
 
-	if (!*text) {
-		*out = row->fallback;
-		return;
-	}
 	for (size_t i = 0; i < ARRAY_SIZE(units); i++) {
-		size_t n = strlen(text), m = strlen(units[i].unit);
-
-		if (n > m && strcasecmp(text + n - m, units[i].unit) == 0) {
-			text[n - m] = '\0';
-			scale = units[i].khz;
+		if (n > 3 && strcasecmp(text + n - 3, units[i].unit) == 0) {
+			text[n - 3] = '\0';
+			str_strip(text);
+			return units[i].khz;
 		}
 	}
-	dot = strchr(str_strip(text), '.');
+	return 1;
+}
+
+// "2.4GHz", "800 MHz", "2400000"; false: no frequency, or one that is not whole kHz.
+static bool parse_frequency(const char *text, uint64_t max, uint64_t *khz)
+{
+	AUTO_FREE char *number = mem_dup(text);
+	uint64_t unit = (uint64_t)take_unit(number), whole, fraction = 0, parts = 1;
+	char *dot = strchr(number, '.');
+
 	if (dot) {
 		*dot++ = '\0';
-		for (size_t i = 0; i < strlen(dot) && parts < scale; i++)
+		for (size_t i = 0; i < strlen(dot) && parts < unit; i++)
 			parts *= 10;
 	}
-	if (!str_parse_u64(str_strip(text), &number) || number > (uint64_t)row->max ||
-	    (dot && (!str_parse_u64(dot, &fraction) || fraction >= (uint64_t)parts))) {
-		diag_hint(value_reject(value, "not a frequency"), "write 2.4GHz, 800MHz or a number of kHz");
-		return;
-	}
-	number = number * (uint64_t)scale + fraction * (uint64_t)scale / (uint64_t)parts;
-	if (number < (uint64_t)row->min || number > (uint64_t)row->max)
-		diag_hint(value_reject(value, "no CPU runs at this frequency"),
-			  "write 2.4GHz, 800MHz or a number of kHz");
+	if (!str_parse_u64(number, &whole) || whole > max)
+		return false;
+	if (dot && (!str_parse_u64(dot, &fraction) || fraction >= parts))
+		return false;
+	*khz = whole * unit + fraction * (unit / parts);
+	return true;
+}
+
+void value_parse_frequency(const struct profile_key *row, const struct profile_value *value,
+			   void *field)
+{
+	static const char hint[] = "write 2.4GHz, 800MHz or a number of kHz";
+	int64_t *out = field;
+	uint64_t khz;
+
+	if (!*value->text)
+		*out = row->fallback;
+	else if (!parse_frequency(value->text, (uint64_t)row->max, &khz))
+		diag_hint(value_reject(value, "not a frequency"), "%s", hint);
+	else if (khz < (uint64_t)row->min || khz > (uint64_t)row->max)
+		diag_hint(value_reject(value, "no CPU runs at this frequency"), "%s", hint);
 	else
-		*out = (int64_t)number;
+		*out = (int64_t)khz;
 }

@@ -39,7 +39,8 @@ void value_parse_cpus(const struct profile_key *row, const struct profile_value 
 		reject_list(value, "auto, none");
 }
 
-void value_parse_nodes(const struct profile_key *row, const struct profile_value *value, void *field)
+void value_parse_nodes(const struct profile_key *row, const struct profile_value *value,
+		       void *field)
 {
 	struct nodes_request *out = field;
 	struct cpuset nodes;
@@ -88,7 +89,8 @@ static const char *read_pin(const char *text, struct pin_request *pin)
 		text++;
 		last = read_cpu(&text);
 		if (last < 0 || *text)
-			return *text == '+' ? "mixes - and + in one item" : "holds what is no CPU number";
+			return *text == '+' ? "mixes - and + in one item"
+					    : "holds what is no CPU number";
 		if (last < first)
 			return "counts a range down";
 		for (int cpu = first; cpu <= last; cpu++)
@@ -123,7 +125,8 @@ static void free_pin(struct pin_request *pin)
 	*pin = (struct pin_request){ 0 };
 }
 
-// Two vCPUs that can only run in turns are a slip of the keyboard; two on the same set of siblings are not.
+// Two vCPUs that can only run in turns are a slip of the keyboard; two on the same set of siblings
+// are not.
 static void warn_shared_cpu(const struct profile_value *value, const struct pin_request *pin)
 {
 	struct cpuset seen = { 0 };
@@ -134,7 +137,8 @@ static void warn_shared_cpu(const struct profile_value *value, const struct pin_
 		if (cpuset_count(&pin->vcpus[i]) != 1)
 			continue;
 		if (cpuset_has(&seen, cpu)) {
-			diag_hint(diag_add(value->diags, DIAG_WARNING, "pin-twice", value_place(value),
+			diag_hint(diag_add(value->diags, DIAG_WARNING, "pin-twice",
+					   value_place(value),
 					   "[cpu] pin: CPU %d gets more than one vCPU", cpu),
 				  "give each vCPU a CPU of its own");
 			return;
@@ -165,7 +169,8 @@ void value_parse_pin(const struct profile_key *row, const struct profile_value *
 	}
 	if (wrong) {
 		diag_hint(value_reject(value, "the list %s", wrong),
-			  "write auto, none, or one item a vCPU in the guest's order: 2,8,3,9; 2-5 is four vCPUs, 0+6 one that may run on both");
+			  "write auto, none, or one item a vCPU in the guest's order: 2,8,3,9; 2-5 "
+			  "is four vCPUs, 0+6 one that may run on both");
 		return;
 	}
 	warn_shared_cpu(value, &pin);
@@ -174,7 +179,8 @@ void value_parse_pin(const struct profile_key *row, const struct profile_value *
 	pin = (struct pin_request){ 0 };
 }
 
-void value_parse_scheduler(const struct profile_key *row, const struct profile_value *value, void *field)
+void value_parse_scheduler(const struct profile_key *row, const struct profile_value *value,
+			   void *field)
 {
 	struct sched_request *out = field;
 	struct sched sched;
@@ -186,10 +192,12 @@ void value_parse_scheduler(const struct profile_key *row, const struct profile_v
 		*out = (struct sched_request){ .set = true, .sched = sched };
 	else
 		diag_hint(value_reject(value, "not a scheduling class"),
-			  "write auto, other, rr:1 or fifo:1 (priorities go from 1 to 99; 1 is enough)");
+			  "write auto, other, rr:1 or fifo:1 (priorities go from 1 to 99; 1 is "
+			  "enough)");
 }
 
-// QEMU's enlightenments (docs/system/i386/hyperv.rst, 7.2) without "hv-", and what they take behind "=".
+// QEMU's enlightenments (docs/system/i386/hyperv.rst, 7.2) without "hv-", and what they take behind
+// "=".
 static const struct {
 	const char *name;
 	const char *value; // a stand-in for the message; NULL: takes none
@@ -243,7 +251,8 @@ static void reject_enlightenment(const struct profile_value *value, const char *
 	else if (near)
 		diag_hint(diag, "did you mean %s?", near);
 	else
-		diag_hint(diag, "write auto, on, off, or a list such as relaxed,vapic,spinlocks=0x1fff,time");
+		diag_hint(diag, "write auto, on, off, or a list such as "
+				"relaxed,vapic,spinlocks=0x1fff,time");
 }
 
 static bool is_flag_value(const char *text, const char *stand_in)
@@ -251,7 +260,8 @@ static bool is_flag_value(const char *text, const char *stand_in)
 	uint64_t number;
 
 	if (str_eq(stand_in, "NUMBER"))
-		return (str_starts(text, "0x") ? str_parse_hex(text, &number) : str_parse_u64(text, &number)) &&
+		return (str_starts(text, "0x") ? str_parse_hex(text, &number)
+					       : str_parse_u64(text, &number)) &&
 		       number <= UINT32_MAX;
 	return str_eq(text, "on") || str_eq(text, "off") || str_eq(text, "auto");
 }
@@ -288,7 +298,8 @@ static void add_enlightenment(const struct profile_value *value, struct strv *fe
 		strv_add(features, item);
 }
 
-void value_parse_hyperv(const struct profile_key *row, const struct profile_value *value, void *field)
+void value_parse_hyperv(const struct profile_key *row, const struct profile_value *value,
+			void *field)
 {
 	static const char *const modes[] = { "auto", "on", "off" };
 	struct hyperv_request *out = field;
@@ -316,9 +327,10 @@ void value_parse_hyperv(const struct profile_key *row, const struct profile_valu
 	}
 }
 
-// QEMU cuts it at 12 bytes without a word (target/i386/cpu.c, 7.2), and splits -cpu at commas, which it
-// knows no way to write otherwise.
-void value_parse_vendor_id(const struct profile_key *row, const struct profile_value *value, void *field)
+// QEMU cuts it at 12 bytes with a warning (target/i386/cpu.c, 7.2), and splits -cpu at commas,
+// which it knows no way to write otherwise.
+void value_parse_vendor_id(const struct profile_key *row, const struct profile_value *value,
+			   void *field)
 {
 	size_t n = strlen(value->text);
 	bool ok = true;
@@ -363,12 +375,15 @@ static void add_feature(const struct profile_value *value, struct strv *features
 {
 	const char *item = value->text;
 	const char *name = item + (*item == '+' || *item == '-');
-	size_t n = strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-");
+	size_t n =
+		strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-");
 	const char *instead = owned_instead(item);
 
-	if (!n || !isalnum((unsigned char)*name) || (name[n] && (name[n] != '=' || name != item || !name[n + 1])))
+	if (!n || !isalnum((unsigned char)*name) ||
+	    (name[n] && (name[n] != '=' || name != item || !name[n + 1])))
 		diag_hint(value_reject(value, "not a CPU feature"),
-			  "write +name, -name or name=value, as `qemu-system-x86_64 -cpu help` lists them");
+			  "write +name, -name or name=value, as `qemu-system-x86_64 -cpu help` "
+			  "lists them");
 	else if (instead)
 		diag_hint(value_reject(value, "this has a key of its own"), "write %s", instead);
 	else if (name == item && !name[n])
@@ -377,7 +392,8 @@ static void add_feature(const struct profile_value *value, struct strv *features
 		strv_add(features, item);
 }
 
-void value_parse_features(const struct profile_key *row, const struct profile_value *value, void *field)
+void value_parse_features(const struct profile_key *row, const struct profile_value *value,
+			  void *field)
 {
 	AUTO_STRV struct strv items = { 0 };
 	struct strv *list = field;

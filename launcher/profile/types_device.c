@@ -13,12 +13,14 @@
 #include <string.h>
 
 // How long it may be hangs on the bus: checks.c.
-void value_parse_serial(const struct profile_key *row, const struct profile_value *value, void *field)
+void value_parse_serial(const struct profile_key *row, const struct profile_value *value,
+			void *field)
 {
 	(void)row;
 	for (const char *c = value->text; *c; c++) {
 		if (*c < ' ' || *c > '~' || *c == '"') {
-			diag_hint(value_reject(value, "not plain ASCII"), "write letters, digits, and - or _");
+			diag_hint(value_reject(value, "not plain ASCII"),
+				  "write letters, digits, and - or _");
 			return;
 		}
 	}
@@ -53,20 +55,23 @@ void value_parse_mac(const struct profile_key *row, const struct profile_value *
 		mem_set(out, NULL);
 	} else if (!read_mac(value->text, mac) || memcmp(mac, none, sizeof(mac)) == 0) {
 		diag_hint(value_reject(value, "not a MAC address"),
-			  "write six bytes such as 52:54:00:12:34:56, or leave it out: then it follows from the names");
+			  "write six bytes such as 52:54:00:12:34:56, or leave it out: then it "
+			  "follows from the names");
 	} else if (mac[0] & 1) {
 		// IEEE 802: the lowest bit of the first byte marks a group.
 		diag_hint(value_reject(value, "a multicast address; no card can have it"),
-			  "the first byte must be even: write %02x:%02x:%02x:%02x:%02x:%02x", mac[0] & 0xfe, mac[1],
-			  mac[2], mac[3], mac[4], mac[5]);
+			  "the first byte must be even: write %02x:%02x:%02x:%02x:%02x:%02x",
+			  mac[0] & 0xfe, mac[1], mac[2], mac[3], mac[4], mac[5]);
 	} else {
 		free(*out);
-		*out = mem_printf("%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]);
+		*out = mem_printf("%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3],
+				  mac[4], mac[5]);
 	}
 }
 
 // dev_valid_name (Linux, net/core/dev.c, 6.1); % would make the kernel number it.
-void value_parse_ifname(const struct profile_key *row, const struct profile_value *value, void *field)
+void value_parse_ifname(const struct profile_key *row, const struct profile_value *value,
+			void *field)
 {
 	const char *text = value->text;
 
@@ -74,7 +79,8 @@ void value_parse_ifname(const struct profile_key *row, const struct profile_valu
 	if (!*text)
 		mem_set(field, NULL);
 	else if (strlen(text) >= IFNAMSIZ)
-		diag_hint(value_reject(value, "%zu bytes; the kernel allows %d", strlen(text), IFNAMSIZ - 1),
+		diag_hint(value_reject(value, "%zu bytes; the kernel allows %d", strlen(text),
+				       IFNAMSIZ - 1),
 			  "write a shorter name");
 	else if (str_eq(text, ".") || str_eq(text, "..") || strpbrk(text, "/:% \t\"'"))
 		diag_hint(value_reject(value, "not a name of a network interface"),
@@ -83,11 +89,12 @@ void value_parse_ifname(const struct profile_key *row, const struct profile_valu
 		mem_set(field, text);
 }
 
+// No leading zero: QEMU would read the number as octal.
 static bool is_port(const char *text)
 {
 	int port;
 
-	return str_parse_int(text, &port) && port >= 1 && port <= 65535;
+	return text[0] != '0' && str_parse_int(text, &port) && port >= 1 && port <= 65535;
 }
 
 // PROTOCOL:[ADDRESS:]HOSTPORT:GUESTPORT
@@ -111,7 +118,8 @@ static bool is_forward(const char *text)
 	return is_port(parts.items[parts.count - 2]) && is_port(parts.items[parts.count - 1]);
 }
 
-void value_parse_forwards(const struct profile_key *row, const struct profile_value *value, void *field)
+void value_parse_forwards(const struct profile_key *row, const struct profile_value *value,
+			  void *field)
 {
 	AUTO_STRV struct strv items = { 0 };
 	struct strv *list = field;
@@ -126,7 +134,8 @@ void value_parse_forwards(const struct profile_key *row, const struct profile_va
 		one.text = items.items[i];
 		if (!is_forward(one.text))
 			diag_hint(value_reject(&one, "not a forward"),
-				  "write tcp:HOSTPORT:GUESTPORT or udp:ADDRESS:HOSTPORT:GUESTPORT; tcp:2222:22 leads port 2222 of this host to the guest's 22");
+				  "write tcp:HOSTPORT:GUESTPORT or udp:ADDRESS:HOSTPORT:GUESTPORT; "
+				  "tcp:2222:22 leads port 2222 of this host to the guest's 22");
 		else if (!strv_has(list, one.text))
 			strv_add(list, one.text);
 	}

@@ -34,7 +34,8 @@ void value_parse_name(const struct profile_key *row, const struct profile_value 
 		mem_set(field, value->text);
 	else
 		diag_hint(value_reject(value, "not a name"),
-			  "a name is a letter or digit, then at most 62 letters, digits, or any of _ . -");
+			  "a name is a letter or digit, then at most 62 letters, digits, or any of "
+			  "_ . -");
 }
 
 void value_parse_uuid(const struct profile_key *row, const struct profile_value *value, void *field)
@@ -50,7 +51,8 @@ void value_parse_uuid(const struct profile_key *row, const struct profile_value 
 	}
 	for (size_t i = 0; i < sizeof(shape); i++) {
 		if (shape[i] == 'x' ? !isxdigit((unsigned char)lower[i]) : lower[i] != shape[i]) {
-			diag_hint(value_reject(value, "not a UUID"), "`uuidgen` prints one: 8-4-4-4-12 hex digits");
+			diag_hint(value_reject(value, "not a UUID"),
+				  "`uuidgen` prints one: 8-4-4-4-12 hex digits");
 			return;
 		}
 		lower[i] = (char)tolower((unsigned char)lower[i]);
@@ -73,7 +75,8 @@ static bool check_user(const struct profile_value *value)
 {
 	if (is_user(value->text))
 		return true;
-	diag_hint(value_reject(value, "not a user name"), "write the name of an account, as `id -un` prints it");
+	diag_hint(value_reject(value, "not a user name"),
+		  "write the name of an account, as `id -un` prints it");
 	return false;
 }
 
@@ -86,7 +89,8 @@ void value_parse_user(const struct profile_key *row, const struct profile_value 
 		mem_set(field, value->text);
 }
 
-void value_parse_user_list(const struct profile_key *row, const struct profile_value *value, void *field)
+void value_parse_user_list(const struct profile_key *row, const struct profile_value *value,
+			   void *field)
 {
 	AUTO_STRV struct strv parts = { 0 };
 	struct strv *list = field;
@@ -111,7 +115,8 @@ static bool is_versioned(const char *text, const char *prefix)
 	       only(text + strlen(prefix), LETTERS DIGITS "_.-");
 }
 
-void value_parse_machine(const struct profile_key *row, const struct profile_value *value, void *field)
+void value_parse_machine(const struct profile_key *row, const struct profile_value *value,
+			 void *field)
 {
 	(void)row;
 	if (clears(value))
@@ -121,10 +126,12 @@ void value_parse_machine(const struct profile_key *row, const struct profile_val
 		mem_set(field, value->text);
 	else
 		diag_hint(value_reject(value, "not a machine for this program"),
-			  "write q35, pc, or one of their versions (pc-q35-7.2) as `qemu-system-x86_64 -machine help` lists them");
+			  "write q35, pc, or one of their versions (pc-q35-7.2) as "
+			  "`qemu-system-x86_64 -machine help` lists them");
 }
 
-void value_parse_model(const struct profile_key *row, const struct profile_value *value, void *field)
+void value_parse_model(const struct profile_key *row, const struct profile_value *value,
+		       void *field)
 {
 	struct diag *diag;
 
@@ -136,14 +143,17 @@ void value_parse_model(const struct profile_key *row, const struct profile_value
 	} else {
 		diag = value_reject(value, "not a CPU model");
 		if (strchr(value->text, ','))
-			diag_hint(diag, "write the model alone (model = host); the rest belongs into `features`, one +name or -name each");
+			diag_hint(diag, "write the model alone (model = host); the rest belongs "
+					"into `features`, one +name or -name each");
 		else
-			diag_hint(diag, "write host, max, or a name that `qemu-system-x86_64 -cpu help` lists");
+			diag_hint(diag, "write host, max, or a name that `qemu-system-x86_64 -cpu "
+					"help` lists");
 	}
 }
 
 // cpufreq's governors and energy preferences: CPUFREQ_NAME_LEN is 16, the preferences are longer.
-void value_parse_sysfs_word(const struct profile_key *row, const struct profile_value *value, void *field)
+void value_parse_sysfs_word(const struct profile_key *row, const struct profile_value *value,
+			    void *field)
 {
 	(void)row;
 	if (clears(value))
@@ -151,10 +161,12 @@ void value_parse_sysfs_word(const struct profile_key *row, const struct profile_
 	else if (strlen(value->text) < 32 && only(value->text, LETTERS DIGITS "_-"))
 		mem_set(field, value->text);
 	else
-		diag_hint(value_reject(value, "not one word"), "write one word such as performance");
+		diag_hint(value_reject(value, "not one word"),
+			  "write one word such as performance");
 }
 
-// One word of a command, blanks and quotes as in a shell, and nothing else of a shell. Returns what stops it.
+// One word of a command, blanks and quotes as in a shell, and nothing else of a shell. Returns what
+// stops it.
 static const char *read_word(const char **at, struct str *word)
 {
 	char quote = '\0';
@@ -190,7 +202,8 @@ static char *program(const struct profile_value *value, const char *word)
 	return strchr(word, '/') ? path_join(value->base_dir, word) : mem_dup(word);
 }
 
-void value_parse_command(const struct profile_key *row, const struct profile_value *value, void *field)
+void value_parse_command(const struct profile_key *row, const struct profile_value *value,
+			 void *field)
 {
 	AUTO_STRV struct strv argv = { 0 };
 	struct strv *out = field;

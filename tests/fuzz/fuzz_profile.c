@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// A profile of any bytes: read or refused, with diagnostics that a terminal survives. Input that begins with
+// A profile of any bytes: read or refused, with diagnostics that a terminal survives. Input that
+// begins with
 // "-" is a --set. Includes find the input again, as far as the reader lets them.
 #include "base/cleanup.h"
 #include "base/diag.h"
@@ -18,7 +19,7 @@ struct input {
 	size_t size;
 };
 
-static int load(void *context, const char *path, struct str *text, struct err *err)
+static int load(const void *context, const char *path, struct str *text, struct err *err)
 {
 	const struct input *input = context;
 
@@ -36,7 +37,8 @@ static void check_diags(const struct diags *diags)
 	for (size_t i = 0; i < diags->count; i++)
 		diag_print(&diags->items[i], &shown);
 	for (size_t i = 0; i < shown.len; i++) {
-		if ((unsigned char)shown.text[i] < ' ' && shown.text[i] != '\n' && shown.text[i] != '\t')
+		if ((unsigned char)shown.text[i] < ' ' && shown.text[i] != '\n' &&
+		    shown.text[i] != '\t')
 			abort();
 	}
 }

@@ -35,7 +35,8 @@ static void parse(struct profile *profile, const char *text)
 	diags_finish(&diags);
 }
 
-static void parse_sets(struct profile *profile, struct diags *diags, const char *text, const char *const *sets)
+static void parse_sets(struct profile *profile, struct diags *diags, const char *text,
+		       const char *const *sets)
 {
 	struct profile_reader reader;
 
@@ -111,11 +112,12 @@ static void test_empty_clears(void **state)
 	AUTO_STR struct str text = { 0 };
 
 	(void)state;
-	str_add(&text, "[vm]\nname = y\nmemory = 1G\nmachine = pc\naccel = tcg\nos = linux\nshutdown_timeout = 5\n"
-		       "operators = joe\n[firmware]\ntype = seabios\n[cpu]\nvcpus = 3\niothreads = 3\npin = 1,2,3\n"
-		       "emulator = 0\nhyperv = relaxed\nscheduler = rr:1\nfeatures = +a\n[memory]\nnodes = 0\n"
-		       "[host]\nmin_freq = 2GHz\nlatency = 5\nhalt_poll_ns = 7\n[display]\ntype = vnc\n"
-		       "[hooks]\nbefore = /bin/true a\ntimeout = 3\n[qemu]\narg = -S\n");
+	str_add(&text,
+		"[vm]\nname = y\nmemory = 1G\nmachine = pc\naccel = tcg\nos = linux\nshutdown_timeout = 5\n"
+		"operators = joe\n[firmware]\ntype = seabios\n[cpu]\nvcpus = 3\niothreads = 3\npin = 1,2,3\n"
+		"emulator = 0\nhyperv = relaxed\nscheduler = rr:1\nfeatures = +a\n[memory]\nnodes = 0\n"
+		"[host]\nmin_freq = 2GHz\nlatency = 5\nhalt_poll_ns = 7\n[display]\ntype = vnc\n"
+		"[hooks]\nbefore = /bin/true a\ntimeout = 3\n[qemu]\narg = -S\n");
 	for (size_t i = 0; i < n; i++) {
 		if (!profile_section_find(rows[i].section)->find)
 			str_addf(&text, "[%s]\n%s =\n", rows[i].section, rows[i].key);
@@ -137,9 +139,10 @@ static void test_layout(void **state)
 	struct profile profile;
 
 	(void)state;
-	parse(&profile, "\xef\xbb\xbf# a mark, Windows line ends, blanks, a missing last newline\r\n"
-			"  [vm]\t\r\nname=x\r\n\tmemory\t=  1.5G  \r\n; another comment\r\n\r\n"
-			"  # indented\r\n[ net   \"lan\" ]\r\nmodel = E1000E\r\n[boot]\r\nkernel = a=b\r\ncmdline = a=b  c#d;e");
+	parse(&profile,
+	      "\xef\xbb\xbf# a mark, Windows line ends, blanks, a missing last newline\r\n"
+	      "  [vm]\t\r\nname=x\r\n\tmemory\t=  1.5G  \r\n; another comment\r\n\r\n"
+	      "  # indented\r\n[ net   \"lan\" ]\r\nmodel = E1000E\r\n[boot]\r\nkernel = a=b\r\ncmdline = a=b  c#d;e");
 	assert_int_equal(profile.vm.memory, 1536 << 20);
 	assert_string_equal(profile.nets[0].title, "lan");
 	assert_string_equal(profile.nets[0].model, "e1000e");
@@ -153,8 +156,9 @@ static void test_sections_merge(void **state)
 	struct profile profile;
 
 	(void)state;
-	parse(&profile, "[disk \"a\"]\nfile = 1\n[vm]\nname = x\n[disk \"b\"]\nfile = 2\n[vm]\nmemory = 1G\n"
-			"[disk \"a\"]\nbus = scsi\nfile = 3\n");
+	parse(&profile,
+	      "[disk \"a\"]\nfile = 1\n[vm]\nname = x\n[disk \"b\"]\nfile = 2\n[vm]\nmemory = 1G\n"
+	      "[disk \"a\"]\nbus = scsi\nfile = 3\n");
 	assert_int_equal(profile.n_disks, 2);
 	assert_string_equal(profile.disks[0].title, "a");
 	assert_string_equal(profile.disks[0].file, "/p/3");
@@ -187,9 +191,10 @@ static void test_vm(void **state)
 	struct profile profile;
 
 	(void)state;
-	parse(&profile, HEAD "machine = pc-q35-rhel9.2.0\naccel = KVM\nos = windows\nqemu = /opt//q/./qemu\n"
-			     "uuid = 01234567-89AB-cdef-0123-456789abcdef\nuser = joe\noperators = a, b\n"
-			     "operators = c a\nshutdown_timeout = 120\n");
+	parse(&profile,
+	      HEAD "machine = pc-q35-rhel9.2.0\naccel = KVM\nos = windows\nqemu = /opt//q/./qemu\n"
+		   "uuid = 01234567-89AB-cdef-0123-456789abcdef\nuser = joe\noperators = a, b\n"
+		   "operators = c a\nshutdown_timeout = 120\n");
 	assert_string_equal(profile.vm.machine, "pc-q35-rhel9.2.0");
 	assert_int_equal(profile.vm.accel, ACCEL_KVM);
 	assert_int_equal(profile.vm.os, OS_WINDOWS);
@@ -206,8 +211,9 @@ static void test_firmware_and_boot(void **state)
 	struct profile profile;
 
 	(void)state;
-	parse(&profile, HEAD "[firmware]\ntype = ovmf-secureboot\ncode = c.fd\nvars = ../v.fd\ntemplate = /t.fd\n"
-			     "[boot]\nkernel = ./k\ninitrd = i\ncmdline = console=ttyS0 x=\"a b\"\norder = cdrom disk, net\n");
+	parse(&profile, HEAD
+	      "[firmware]\ntype = ovmf-secureboot\ncode = c.fd\nvars = ../v.fd\ntemplate = /t.fd\n"
+	      "[boot]\nkernel = ./k\ninitrd = i\ncmdline = console=ttyS0 x=\"a b\"\norder = cdrom disk, net\n");
 	assert_int_equal(profile.firmware.type, FIRMWARE_OVMF_SECUREBOOT);
 	assert_true(profile.firmware.type_set);
 	assert_string_equal(profile.firmware.code, "/p/c.fd");
@@ -224,9 +230,10 @@ static void test_cpu(void **state)
 	struct profile profile;
 
 	(void)state;
-	parse(&profile, HEAD "[cpu]\nvcpus = 8\nsockets = 1\ncores = 4\nthreads = 2\nmodel = Skylake-Client-v1\n"
-			     "features = topoext, -svm\nfeatures = +sse4.2 l3-cache=on\nemulator = 0-1,6\niothreads = 2\n"
-			     "iothread_pin = none\nscheduler = fifo:3\nvendor_id = a b\nhide_kvm = on\nirqchip = split\n");
+	parse(&profile, HEAD
+	      "[cpu]\nvcpus = 8\nsockets = 1\ncores = 4\nthreads = 2\nmodel = Skylake-Client-v1\n"
+	      "features = topoext, -svm\nfeatures = +sse4.2 l3-cache=on\nemulator = 0-1,6\niothreads = 2\n"
+	      "iothread_pin = none\nscheduler = fifo:3\nvendor_id = a b\nhide_kvm = on\nirqchip = split\n");
 	assert_int_equal(profile.cpu.vcpus, 8);
 	assert_string_equal(profile.cpu.model, "Skylake-Client-v1");
 	expect_list(&profile.cpu.features, "+topoext|-svm|+sse4.2|l3-cache=on");
@@ -270,9 +277,11 @@ static void test_hyperv(void **state)
 	struct profile profile;
 
 	(void)state;
-	parse(&profile, HEAD "[cpu]\nhyperv = hv_relaxed, hv-vapic spinlocks,stimer_direct,spinlocks=4096\n");
+	parse(&profile,
+	      HEAD "[cpu]\nhyperv = hv_relaxed, hv-vapic spinlocks,stimer_direct,spinlocks=4096\n");
 	assert_int_equal(profile.cpu.hyperv.mode, HYPERV_LIST);
-	expect_list(&profile.cpu.hyperv.features, "relaxed|vapic|spinlocks=0x1fff|stimer-direct|spinlocks=4096");
+	expect_list(&profile.cpu.hyperv.features,
+		    "relaxed|vapic|spinlocks=0x1fff|stimer-direct|spinlocks=4096");
 	profile_finish(&profile);
 	parse(&profile, HEAD "[cpu]\nhyperv = relaxed\nhyperv = no\n");
 	assert_int_equal(profile.cpu.hyperv.mode, HYPERV_OFF);
@@ -285,9 +294,10 @@ static void test_memory_and_host(void **state)
 	struct profile profile;
 
 	(void)state;
-	parse(&profile, HEAD "[memory]\nhugepages = 1g\nprealloc = yes\nnodes = 0,2\nlock = off\nshare = TRUE\n"
-			     "[host]\ngovernor = performance\nepp = balance_performance\nboost = no\nmin_freq = 2.4GHz\n"
-			     "latency = 0\nhalt_poll_ns = 200000\nignore_msrs = on\n");
+	parse(&profile, HEAD
+	      "[memory]\nhugepages = 1g\nprealloc = yes\nnodes = 0,2\nlock = off\nshare = TRUE\n"
+	      "[host]\ngovernor = performance\nepp = balance_performance\nboost = no\nmin_freq = 2.4GHz\n"
+	      "latency = 0\nhalt_poll_ns = 200000\nignore_msrs = on\n");
 	assert_int_equal(profile.memory.hugepages, HUGEPAGES_1G);
 	assert_int_equal(profile.memory.prealloc, TRI_YES);
 	expect_set(&profile.memory.nodes.nodes, "0,2");
@@ -306,8 +316,11 @@ static void test_frequencies(void **state)
 	static const struct {
 		const char *text;
 		int khz;
-	} good[] = { { "800MHz", 800000 },	 { "2400000", 2400000 }, { "2400000 kHz", 2400000 },
-		     { "3.75 ghz", 3750000 }, { "1.000001GHz", 1000001 } };
+	} good[] = { { "800MHz", 800000 },
+		     { "2400000", 2400000 },
+		     { "2400000 kHz", 2400000 },
+		     { "3.75 ghz", 3750000 },
+		     { "1.000001GHz", 1000001 } };
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(good); i++) {
@@ -325,11 +338,12 @@ static void test_devices(void **state)
 	struct profile profile;
 
 	(void)state;
-	parse(&profile, HEAD "[disk \"sys\"]\nfile = a.qcow2\nformat = qcow2\nbus = nvme\ncache = none\naio = io_uring\n"
-			     "discard = yes\nreadonly = no\niothread = no\nserial = A-1\nboot_index = 2\nforce = yes\n"
-			     "[cdrom \"empty\"]\n[cdrom \"iso\"]\nfile = /i.iso\nboot_index = 1\n"
-			     "[net \"lan\"]\ntype = bridge\nbridge = br0\nifname = vm0\nmac = 52-54-00-AB-cd-ef\nqueues = 4\n"
-			     "[net \"out\"]\nforward = tcp:2222:22, udp:127.0.0.1:53:5353\nforward = tcp:80:8080 tcp:2222:22\n");
+	parse(&profile, HEAD
+	      "[disk \"sys\"]\nfile = a.qcow2\nformat = qcow2\nbus = nvme\ncache = none\naio = io_uring\n"
+	      "discard = yes\nreadonly = no\niothread = no\nserial = A-1\nboot_index = 2\nforce = yes\n"
+	      "[cdrom \"empty\"]\n[cdrom \"iso\"]\nfile = /i.iso\nboot_index = 1\n"
+	      "[net \"lan\"]\ntype = bridge\nbridge = br0\nifname = vm0\nmac = 52-54-00-AB-cd-ef\nqueues = 4\n"
+	      "[net \"out\"]\nforward = tcp:2222:22, udp:127.0.0.1:53:5353\nforward = tcp:80:8080 tcp:2222:22\n");
 	assert_string_equal(profile.disks[0].file, "/p/a.qcow2");
 	assert_int_equal(profile.disks[0].bus, DISK_NVME);
 	assert_int_equal(profile.disks[0].aio, AIO_IO_URING);
@@ -353,8 +367,9 @@ static void test_hooks(void **state)
 	struct profile profile;
 
 	(void)state;
-	parse(&profile, HEAD "[hooks]\nbefore = bin/it 'a b' \"c \\\"d\\\\ \\e\" f\\ g '' h'i'\"j\"\n"
-			     "started = notify 'x $HOME | `y` ; z'\nstopped = /bin/first\nstopped = /bin/second\n");
+	parse(&profile, HEAD
+	      "[hooks]\nbefore = bin/it 'a b' \"c \\\"d\\\\ \\e\" f\\ g '' h'i'\"j\"\n"
+	      "started = notify 'x $HOME | `y` ; z'\nstopped = /bin/first\nstopped = /bin/second\n");
 	expect_list(&profile.hooks.before, "/p/bin/it|a b|c \"d\\ \\e|f g||hij");
 	expect_list(&profile.hooks.started, "notify|x $HOME | `y` ; z");
 	expect_list(&profile.hooks.stopped, "/bin/second");
@@ -366,13 +381,14 @@ static void test_raw_arguments(void **state)
 	struct profile profile;
 
 	(void)state;
-	parse(&profile, HEAD "[qemu]\narg = -device\narg = virtio-rng-pci,id=r,x=\"a b\"\narg = -S\n");
+	parse(&profile,
+	      HEAD "[qemu]\narg = -device\narg = virtio-rng-pci,id=r,x=\"a b\"\narg = -S\n");
 	expect_list(&profile.qemu.args, "-device|virtio-rng-pci,id=r,x=\"a b\"|-S");
 	profile_finish(&profile);
 }
 
-static void expect_place(const struct profile *profile, const char *section, const char *title, const char *key,
-			 const char *file, int line)
+static void expect_place(const struct profile *profile, const char *section, const char *title,
+			 const char *key, const char *file, int line)
 {
 	struct place place = profile_where(profile, section, title, key);
 
@@ -387,7 +403,10 @@ static void test_places(void **state)
 	struct profile profile;
 
 	(void)state;
-	parse_sets(&profile, &diags, HEAD "[disk \"a\"]\nfile = x\nfile = y\n[cpu]\nvcpus = 4\nmodel = host\nmodel =\n", sets);
+	parse_sets(&profile, &diags,
+		   HEAD
+		   "[disk \"a\"]\nfile = x\nfile = y\n[cpu]\nvcpus = 4\nmodel = host\nmodel =\n",
+		   sets);
 	expect_place(&profile, "vm", NULL, "memory", "/p/x.conf", 3);
 	expect_place(&profile, "disk", "a", "file", "/p/x.conf", 6);
 	expect_place(&profile, "disk", "a", "", "/p/x.conf", 4);
@@ -403,21 +422,17 @@ static void test_places(void **state)
 
 static void test_sets(void **state)
 {
-	static const char *const sets[] = { "vm.memory = 2G ",
-					    "disk:a.file.file=rel.img",
-					    "disk:a.serial=1.2=3",
-					    "boot.kernel=k",
-					    "boot.cmdline=a.b=c d",
-					    "net:wan.type=none",
-					    "vm.operators=joe",
-					    "qemu.arg=-S",
-					    "cpu.model=",
-					    NULL };
+	static const char *const sets[] = { "vm.memory = 2G ",	    "disk:a.file.file=rel.img",
+					    "disk:a.serial=1.2=3",  "boot.kernel=k",
+					    "boot.cmdline=a.b=c d", "net:wan.type=none",
+					    "vm.operators=joe",	    "qemu.arg=-S",
+					    "cpu.model=",	    NULL };
 	struct diags diags = { 0 };
 	struct profile profile;
 
 	(void)state;
-	parse_sets(&profile, &diags, HEAD "operators = eve\n[disk \"a\"]\nfile = x\n[cpu]\nmodel = max\n", sets);
+	parse_sets(&profile, &diags,
+		   HEAD "operators = eve\n[disk \"a\"]\nfile = x\n[cpu]\nmodel = max\n", sets);
 	expect_silence(&diags);
 	assert_int_equal(profile.vm.memory, UINT64_C(2) << 30);
 	assert_int_equal(profile.n_disks, 2);
@@ -479,9 +494,10 @@ static void test_wrong_sets(void **state)
 // A profile that breaks off anywhere is read or refused, never more; valgrind and ASan watch.
 static void test_every_prefix(void **state)
 {
-	static const char text[] = HEAD "[disk \"a\\\"b\"]\nfile = x\n[cpu]\npin = 0+6,2-4\nhyperv = spinlocks=0x1fff\n"
-				   "features = +a,b=c\n[net \"n\"]\nforward = tcp:1.2.3.4:1:2\nmac = 52:54:00:00:00:01\n"
-				   "[hooks]\nbefore = a 'b' \"c\" \\d\n[host]\nmin_freq = 2.4GHz\n\xef\xbb\xbf";
+	static const char text[] = HEAD
+		"[disk \"a\\\"b\"]\nfile = x\n[cpu]\npin = 0+6,2-4\nhyperv = spinlocks=0x1fff\n"
+		"features = +a,b=c\n[net \"n\"]\nforward = tcp:1.2.3.4:1:2\nmac = 52:54:00:00:00:01\n"
+		"[hooks]\nbefore = a 'b' \"c\" \\d\n[host]\nmin_freq = 2.4GHz\n\xef\xbb\xbf";
 
 	(void)state;
 	for (size_t n = 0; n < sizeof(text); n++) {

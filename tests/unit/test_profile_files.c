@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Profiles as files: includes, bare names, who may write them; the examples; the manual against the key table.
+// Profiles as files: includes, bare names, who may write them; the examples; the manual against the
+// key table.
 #include "base/cleanup.h"
 #include "base/diag.h"
 #include "base/err.h"
@@ -77,7 +78,8 @@ static void expect_silence(const struct fixture *f)
 		fail_msg("\n%s%s", f->err.text, str_text(&all));
 }
 
-static void expect_diag(const struct fixture *f, size_t i, const char *file, int line, const char *says)
+static void expect_diag(const struct fixture *f, size_t i, const char *file, int line,
+			const char *says)
 {
 	assert_int_equal(f->result, 0);
 	assert_true(f->diags.count > i);
@@ -100,13 +102,17 @@ static void test_include(void **state)
 	AUTO_FREE char *disk = below(f, "inc/disk.img");
 	struct place place;
 
-	assert_int_equal(tree_write(f->dir, "inc/common.conf",
-				    "[vm]\nmemory = 1G\noperators = a\nshutdown_timeout = 5\n[disk \"d\"]\nfile = disk.img\n"),
-			 0);
-	assert_int_equal(tree_write(f->dir, "x.conf",
-				    "[vm]\nshutdown_timeout = 4\ninclude = inc/common.conf\noperators = b\nname = y\n"
-				    "memory = 2G\n"),
-			 0);
+	assert_int_equal(
+		tree_write(
+			f->dir, "inc/common.conf",
+			"[vm]\nmemory = 1G\noperators = a\nshutdown_timeout = 5\n[disk \"d\"]\nfile = disk.img\n"),
+		0);
+	assert_int_equal(
+		tree_write(
+			f->dir, "x.conf",
+			"[vm]\nshutdown_timeout = 4\ninclude = inc/common.conf\noperators = b\nname = y\n"
+			"memory = 2G\n"),
+		0);
 	read_profile(f, "x.conf", NULL);
 	expect_silence(f);
 	assert_string_equal(f->profile.vm.name, "y");
@@ -125,7 +131,8 @@ static void test_include_mistakes(void **state)
 	struct fixture *f = *state;
 
 	tree_write(f->dir, "inc/a.conf", "[vm]\nmemroy = 1G\n[cpu]\nvcpus = x\n");
-	tree_write(f->dir, "x.conf", "[vm]\ninclude = inc/a.conf\ninclude = gone.conf\nmemory = 1G\nnmae = 1\n");
+	tree_write(f->dir, "x.conf",
+		   "[vm]\ninclude = inc/a.conf\ninclude = gone.conf\nmemory = 1G\nnmae = 1\n");
 	read_profile(f, "./x.conf", NULL);
 	expect_diag(f, 0, "./x.conf", 3, "gone.conf: No such file");
 	expect_diag(f, 1, "./x.conf", 5, "`nmae`");
@@ -137,9 +144,10 @@ static void test_include_mistakes(void **state)
 static void test_include_circle(void **state)
 {
 	struct fixture *f = *state;
-	AUTO_FREE char *chain = mem_printf("%s/a.conf includes %s/sub/b.conf includes %s/sub/../a.conf includes "
-					   "%s/sub/../sub/b.conf",
-					   f->dir, f->dir, f->dir, f->dir);
+	AUTO_FREE char *chain =
+		mem_printf("%s/a.conf includes %s/sub/b.conf includes %s/sub/../a.conf includes "
+			   "%s/sub/../sub/b.conf",
+			   f->dir, f->dir, f->dir, f->dir);
 
 	tree_write(f->dir, "x.conf", "[vm]\nmemory = 1G\ninclude = ./x.conf\n");
 	read_profile(f, "x.conf", NULL);
@@ -168,7 +176,9 @@ static void test_include_bounds(void **state)
 	for (int i = 0; i < 8; i++) {
 		AUTO_FREE char *name = mem_printf("w%d.conf", i);
 
-		tree_writef(f->dir, name, "[vm]\nmemory = 1G\ninclude = w%d.conf\ninclude = w%d.conf\n", i + 1, i + 1);
+		tree_writef(f->dir, name,
+			    "[vm]\nmemory = 1G\ninclude = w%d.conf\ninclude = w%d.conf\n", i + 1,
+			    i + 1);
 	}
 	tree_write(f->dir, "w8.conf", "");
 	read_profile(f, "w0.conf", NULL);
@@ -366,10 +376,12 @@ static char *heading(const char *line)
 {
 	if (!str_starts(line, ".Ss ") && !str_starts(line, ".Sh "))
 		return NULL;
-	return str_starts(line, ".Ss [") ? mem_dupn(line + 5, strcspn(line + 5, "] ")) : mem_dup("");
+	return str_starts(line, ".Ss [") ? mem_dupn(line + 5, strcspn(line + 5, "] "))
+					 : mem_dup("");
 }
 
-// All of the manual about one key: its item, up to the next one; consecutive items share a text. NULL: none.
+// All of the manual about one key: its item, up to the next one; consecutive items share a text.
+// NULL: none.
 static char *manual_of(const struct strv *lines, const char *section, const char *key)
 {
 	AUTO_FREE char *item = mem_printf(".It Ic %s No ", key), *here = mem_dup("");
@@ -422,16 +434,20 @@ static void test_manual_has_every_key(void **state)
 		AUTO_FREE char *range = mem_printf("%ld to %ld", rows[i].min, rows[i].max);
 
 		if (!text)
-			fail_msg("the manual says nothing of [%s] %s", rows[i].section, rows[i].key);
+			fail_msg("the manual says nothing of [%s] %s", rows[i].section,
+				 rows[i].key);
 		for (size_t w = 0; rows[i].words && rows[i].words[w]; w++) {
 			if (!has_word(text, rows[i].words[w]))
-				fail_msg("[%s] %s: the manual does not name %s", rows[i].section, rows[i].key,
-					 rows[i].words[w]);
+				fail_msg("[%s] %s: the manual does not name %s", rows[i].section,
+					 rows[i].key, rows[i].words[w]);
 		}
 		if (rows[i].fallback > 0 && !strstr(text, fallback))
-			fail_msg("[%s] %s: the manual does not say \"%s\"", rows[i].section, rows[i].key, fallback);
-		if ((rows[i].parse == value_parse_int || rows[i].parse == value_parse_long) && !strstr(text, range))
-			fail_msg("[%s] %s: the manual does not say \"%s\"", rows[i].section, rows[i].key, range);
+			fail_msg("[%s] %s: the manual does not say \"%s\"", rows[i].section,
+				 rows[i].key, fallback);
+		if ((rows[i].parse == value_parse_int || rows[i].parse == value_parse_long) &&
+		    !strstr(text, range))
+			fail_msg("[%s] %s: the manual does not say \"%s\"", rows[i].section,
+				 rows[i].key, range);
 		assert_true(rows[i].help && *rows[i].help && strlen(rows[i].help) < 100);
 	}
 }
@@ -457,7 +473,8 @@ static void test_manual_has_no_other_key(void **state)
 			AUTO_FREE char *key = mem_dupn(at, strcspn(at, " "));
 
 			if (!profile_key_find(section, key))
-				fail_msg("the manual has [%s] %s, the key table does not", section, key);
+				fail_msg("the manual has [%s] %s, the key table does not", section,
+					 key);
 			seen++;
 		}
 	}
@@ -465,7 +482,7 @@ static void test_manual_has_no_other_key(void **state)
 	assert_int_equal(seen, n);
 }
 
-static int load_nothing(void *context, const char *path, struct str *text, struct err *err)
+static int load_nothing(const void *context, const char *path, struct str *text, struct err *err)
 {
 	(void)context;
 	(void)path;
