@@ -7,6 +7,7 @@
 #include "base/mem.h"
 
 #include <fcntl.h>
+#include <grp.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
@@ -199,14 +200,27 @@ static int listen_at(const char *path)
 	return fd;
 }
 
+static int copy_file(const char *path)
+{
+	int from = open(path, O_RDONLY | O_CLOEXEC), fd = memfd_create("copy", MFD_CLOEXEC);
+	AUTO_STR struct str data = { 0 };
+
+	if (io_read_all(from, &data, 64 << 20) || io_write_all(fd, data.text, data.len))
+		_exit(119);
+	return fd;
+}
+
 static int open_plan_fd(const struct plan_fd *fd)
 {
+	int direct = fd->direct ? O_DIRECT : 0;
+
 	switch (fd->kind) {
 	case PLAN_FD_LISTEN:
 		return listen_at(fd->path);
 	case PLAN_FD_FILE:
+		return open(fd->path, (fd->write ? O_RDWR : O_RDONLY) | direct | O_CLOEXEC);
 	case PLAN_FD_COPY:
-		return open(fd->path, (fd->write ? O_RDWR : O_RDONLY) | O_CLOEXEC);
+		return copy_file(fd->path);
 	default:
 		return open("/dev/null", O_RDWR | O_CLOEXEC);
 	}
@@ -227,6 +241,11 @@ __attribute__((noreturn)) static void become_qemu(const struct argv_fixture *fx,
 	}
 	dup2(said, 1);
 	dup2(said, 2);
+	if (fx->uid && (setgroups(0, NULL) || setresgid(fx->uid, fx->uid, fx->uid) ||
+			setresuid(fx->uid, fx->uid, fx->uid)))
+		_exit(123);
+	// The kernel forgets it when the user changes.
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	execv(plan->qemu, pasted ? plan->argv_paths.items : plan->argv.items);
 	_exit(122);
 }
@@ -244,9 +263,10 @@ static int connect_to(const char *path)
 }
 
 // The greeting comes before QEMU has made the machine; only an answer says that it stands.
-static bool talk(int fd)
+static bool talk(int fd, const char *commands)
 {
-	static const char words[] = "{\"execute\":\"qmp_capabilities\"}{\"execute\":\"quit\"}";
+	AUTO_FREE char *words = mem_printf("{\"execute\":\"qmp_capabilities\"}%s{\"execute\":\"quit\"}",
+					   commands ? commands : "");
 	AUTO_STR struct str heard = { 0 };
 	char buf[4096];
 	ssize_t n;
@@ -255,7 +275,7 @@ static bool talk(int fd)
 		return false;
 	while ((n = read(fd, buf, sizeof(buf))) > 0)
 		str_addn(&heard, buf, (size_t)n);
-	return strstr(str_text(&heard), "{\"return\": {}}") != NULL;
+	return strstr(str_text(&heard), "{\"return\": {}}") && !strstr(str_text(&heard), "\"error\"");
 }
 
 static bool is_over(pid_t pid)
@@ -282,7 +302,7 @@ char *argv_fixture_start_qemu(const struct argv_fixture *fx, bool pasted)
 	while ((qmp = connect_to(socket_path)) < 0 && !is_over(pid) && io_now_ms() < deadline)
 		poll(NULL, 0, 5);
 	if (qmp >= 0)
-		answered = talk(qmp);
+		answered = talk(qmp, fx->commands);
 	if (!answered)
 		kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);

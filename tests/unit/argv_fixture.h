@@ -13,6 +13,9 @@ struct argv_fixture {
 	struct plan plan;
 	struct diags diags;
 	struct argv_build build;
+	// Of a QEMU that is started:
+	unsigned uid;	      // it runs as this user, without groups; 0: as we do
+	const char *commands; // QMP commands before it is told to quit, or NULL
 };
 
 // Guest "demo", 64M, two vCPUs of one socket, q35 under TCG. Host: one node with four CPUs of two
