@@ -33,7 +33,7 @@ static int bind_new_node(dev_t device, uid_t uid)
 	static const char made[] = "/tmp/kvm";
 
 	if (mknod(made, S_IFCHR | 0600, device) < 0 || chown(made, uid, (gid_t)-1) < 0 ||
-	    mount(made, NODE, NULL, MS_BIND, NULL) < 0)
+	    mount(made, NODE, "none", MS_BIND, NULL) < 0)
 		return -errno;
 	return 0;
 }
@@ -48,7 +48,7 @@ int kvm_node_give(uid_t uid)
 	if (st.st_uid == uid || all_set(st.st_mode, S_IROTH | S_IWOTH) ||
 	    all_set(st.st_mode, S_IRGRP | S_IWGRP))
 		return 0;
-	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+	if (unshare(CLONE_NEWNS) < 0 || mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) < 0 ||
 	    mount("vfiorun", "/tmp", "tmpfs", MS_NOSUID | MS_NOEXEC, "mode=0700") < 0)
 		return -errno;
 	r = bind_new_node(st.st_rdev, uid);
