@@ -31,6 +31,7 @@ static const char manifest[] = "sys/h/number = 100\n"
 			       "sys/h/choice = always [madvise] never\n"
 			       "sys/h/override = (null)\n"
 			       "sys/h/stubborn = 7\n"
+			       "sys/h/rounded = 40\n"
 			       "dev/cpu_dma_latency = nobody asks\n"
 			       "dev/shm/\n"
 			       "run/\n";
@@ -72,13 +73,18 @@ static void answer_stubborn(const char *written, struct str *out)
 	str_add(out, "7");
 }
 
+static void answer_rounded(const char *written, struct str *out)
+{
+	str_addf(out, "%d", atoi(written) / 10 * 10);
+}
+
 static const struct answer {
 	const char *path;
 	void (*answer)(const char *written, struct str *out);
 } answers[] = {
 	{ "/sys/h/flag", answer_flag },		{ "/sys/h/cpus", answer_cpus },
 	{ "/sys/h/choice", answer_choice },	{ "/sys/h/override", answer_override },
-	{ "/sys/h/stubborn", answer_stubborn },
+	{ "/sys/h/stubborn", answer_stubborn },	{ "/sys/h/rounded", answer_rounded },
 };
 
 char *fakehost_get(struct fakehost *fake, const char *path)

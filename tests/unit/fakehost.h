@@ -15,6 +15,7 @@
 //   /sys/h/choice    one of "always madvise never", read with brackets
 //   /sys/h/override  an empty one reads (null)
 //   /sys/h/stubborn  keeps its value, whatever is written
+//   /sys/h/rounded   goes down to a multiple of ten
 //   /dev/cpu_dma_latency   forgets what was written once nobody has it open
 // besides /run and /dev/shm, which are empty.
 struct fakehost {

@@ -253,10 +253,12 @@ static void test_change_that_does_not_take(void **state)
 	(void)state;
 	fakeguest_open(&guest, &fake, "g");
 	assert_int_equal(apply_one(&guest, "set", "/sys/h/stubborn", "8", &err), -EIO);
-	assert_says(err.text, "asked for 8");
-	assert_says(err.text, "answers 7");
-	assert_int_equal(journal_standing(&guest.journal), 0);
+	assert_says(err.text, "asked for 8, got 7");
 	assert_as_before();
+	assert_int_equal(apply_one(&guest, "set", "/sys/h/rounded", "27", &err), -EIO);
+	assert_says(err.text, "asked for 27, got 20");
+	assert_as_before();
+	assert_int_equal(journal_standing(&guest.journal), 0);
 	fakeguest_close(&guest);
 }
 

@@ -87,7 +87,7 @@ struct change_kind {
 	bool (*answers)(const char *got, const char *want); // this answer is what was asked for
 	// The command by which a person puts `was` back.
 	void (*remedy)(const struct change *change, struct str *out);
-	bool creates;	  // nothing may be there before, unless it already is as wanted
+	bool creates;	  // nothing may be there before, or where shared only what is as wanted
 	bool shared;	  // one value for all guests: theirs pile up on ours (see journal.h)
 	bool survives_us; // the effect outlives this process (false for hold)
 };

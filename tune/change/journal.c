@@ -138,9 +138,11 @@ static bool is_ours(const struct change_kind *kind, const struct journal_record 
 {
 	const struct change *change = &record->change;
 
-	// a guest that ended since then may have handed us another `was`
-	if (record->undoing && change_equal(kind, now, record->undone_to))
-		return true;
+	// an undo got this far and was not settled, and then we were handed another `was`
+	for (size_t i = 0; i < record->n_undone; i++) {
+		if (change_equal(kind, now, record->undone[i]))
+			return true;
+	}
 	if (record->has_got)
 		return change_equal(kind, now, change->got);
 	// we died before the answer was written down: the write was made or not
@@ -187,13 +189,16 @@ static void settle(struct walk *walk, struct journal_record *record, const char 
 
 static int pass_up(struct walk *walk, struct journal_record *record, const struct above *above)
 {
+	struct change_host *host = walk->world->host;
 	const char *name = above->owner ? above->owner->name : "ourselves";
 	AUTO_FREE char *how = mem_printf("handed %s", name);
 	struct err err = ERR_NONE;
 	int r;
 
-	r = journal_add_was(above->owner ? &above->owner->journal : walk->journal,
-			    walk->world->host, above->record->number, record->change.was, &err);
+	r = journal_add_undo(walk->journal, host, record->number, &err);
+	if (r == 0)
+		r = journal_add_was(above->owner ? &above->owner->journal : walk->journal, host,
+				    above->record->number, record->change.was, &err);
 	if (r < 0) {
 		AUTO_FREE char *middle = mem_printf("guest %s still uses it and could not be told "
 						    "what to put back (%s)", name, err.text);
@@ -380,8 +385,8 @@ static int read_and_record(struct walk *walk, const struct change_kind *kind,
 		return r;
 	if (!was && !kind->creates)
 		return err_set(err, -ENOENT, "%s does not exist", change->path);
-	if (was && kind->creates && !kind->answers(was, change->want))
-		return err_set(err, -EEXIST, "%s is there already (%s) and not as wanted (%s): remove it",
+	if (was && kind->creates && !(kind->shared && kind->answers(was, change->want)))
+		return err_set(err, -EEXIST, "%s is there already (%s), wanted was %s: remove it first",
 			       change->path, was, change->want);
 	found.was = was;
 	return journal_add_do(walk->journal, walk->world->host, &found, read_turn(), err);
@@ -399,15 +404,15 @@ static int write_and_confirm(struct walk *walk, const struct change_kind *kind,
 		r = write_host(walk, kind, change, change->want, err);
 	if (r == 0)
 		r = kind->read(host, change, &now, err);
+	// written down whatever it is: an answer that was not asked for is ours to take back too
+	if (r == 0)
+		r = journal_add_got(walk->journal, host, record->number, now, err);
 	if (r < 0)
 		return r;
 	if (!change_answers(kind, now, change->want))
-		return err_set(err, -EIO, "%s: asked for %s, the kernel answers %s", change->path,
-			       change->want, now ? now : "nothing");
-	r = journal_add_got(walk->journal, host, record->number, now, err);
-	if (r == 0 && kind->commit)
-		r = kind->commit(host, change, err);
-	return r;
+		return err_set(err, -EIO, "%s: asked for %s, got %s", change->path, change->want,
+			       now ? now : "nothing");
+	return kind->commit ? kind->commit(host, change, err) : 0;
 }
 
 int journal_apply(struct journal *journal, struct journal_world *world, const struct change *change,

@@ -7,7 +7,7 @@
 //   do    N TURN KIND PATH WAS WANT WHY   record, synced before the host is written
 //   got   N VALUE                         what the host answered; without it the write may not have happened
 //   was   N VALUE                         handed over by a guest that ended: this is now what to put back
-//   undo  N                               `was` is about to be put back
+//   undo  N                               `was`, as it is now, is about to be put back or passed up
 //   done  N HOW                           settled: undone, already, foreign, handed NAME
 // TURN is CLOCK_BOOTTIME in ns: it orders the changes of all guests, since each is made under the
 // host-wide lock. A last line without a newline was never completed and is ignored.
@@ -33,9 +33,9 @@ struct journal_record {
 	char *kind;	      // as recorded
 	char *found;	      // what was there when we came
 	bool has_got;
-	bool undoing;	// an undo began, and may have put `undone_to` back
-	char *undone_to;
-	char *done;	// NULL while it stands
+	char **undone; // each `was` that an undo began with, and may have put back or passed up
+	size_t n_undone;
+	char *done; // NULL while it stands
 };
 
 struct journal {

@@ -20,7 +20,9 @@ static void record_finish(struct journal_record *record)
 	change_finish(&record->change);
 	free(record->kind);
 	free(record->found);
-	free(record->undone_to);
+	for (size_t i = 0; i < record->n_undone; i++)
+		free(record->undone[i]);
+	free(record->undone);
 	free(record->done);
 }
 
@@ -122,8 +124,7 @@ static bool accept_was(struct journal_record *record, char **fields)
 static bool accept_undo(struct journal_record *record, char **fields)
 {
 	(void)fields;
-	record->undoing = true;
-	mem_set(&record->undone_to, record->change.was);
+	*MEM_PUSH(record->undone, record->n_undone) = mem_dup(record->change.was);
 	return true;
 }
 
