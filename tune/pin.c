@@ -8,8 +8,8 @@
 #include <sched.h>
 #include <string.h>
 
-// The kernel's mask is an array of longs, least significant first; the syscalls take any length that is a
-// multiple of one and cut off what is beyond their own (Linux, kernel/sched/syscalls.c).
+// The kernel's mask is an array of longs, least significant first; the syscalls take any length
+// that is a multiple of one and cut off what is beyond their own (Linux, kernel/sched/syscalls.c).
 _Static_assert(sizeof(long) == sizeof(uint64_t) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
 	       "a cpuset has the layout of the kernel's mask");
 
@@ -29,19 +29,27 @@ void sched_print(const struct sched *sched, struct str *out)
 		str_addf(out, ":%d", sched->priority);
 }
 
+static bool parse_priority(const char *text, int *out)
+{
+	uint64_t value;
+
+	if (text[0] != ':' || !str_parse_u64(text + 1, &value) || value < 1 || value > 99)
+		return false;
+	*out = (int)value;
+	return true;
+}
+
 bool sched_parse(const char *text, struct sched *out)
 {
 	size_t n = strcspn(text, ":");
-	uint64_t priority = 0;
+	int priority = 0;
 
 	for (size_t i = 0; i < ARRAY_SIZE(classes); i++) {
 		if (strlen(classes[i].name) != n || strncmp(text, classes[i].name, n) != 0)
 			continue;
-		if (i == SCHED_CLASS_OTHER ? text[n] != '\0' :
-					     text[n] != ':' || !str_parse_u64(text + n + 1, &priority) ||
-						     priority < 1 || priority > 99)
+		if (i == SCHED_CLASS_OTHER ? text[n] != '\0' : !parse_priority(text + n, &priority))
 			return false;
-		*out = (struct sched){ .class = (enum sched_class)i, .priority = (int)priority };
+		*out = (struct sched){ .class = (enum sched_class)i, .priority = priority };
 		return true;
 	}
 	return false;
@@ -99,9 +107,9 @@ static int pin_cpus(pid_t tid, const struct cpuset *cpus, struct err *err)
 	if (sched_setaffinity(tid, sizeof(cpus->bits), (const cpu_set_t *)cpus->bits) < 0)
 		r = -errno;
 	if (r == -EINVAL)
-		return err_set(err, r, "thread %d: none of the CPUs %s is online and within the cpuset of "
-				       "its cgroup: choose others, or start vfiorun from a cgroup that "
-				       "has them", (int)tid, wanted);
+		return err_set(err, r, "thread %d: none of the CPUs %s is online and within the "
+				       "cpuset of its cgroup: choose others, or start vfiorun "
+				       "from a cgroup that has them", (int)tid, wanted);
 	if (r == 0)
 		r = read_cpus(tid, &now);
 	if (r < 0)
@@ -109,8 +117,10 @@ static int pin_cpus(pid_t tid, const struct cpuset *cpus, struct err *err)
 	if (cpuset_equal(&now, cpus))
 		return 0;
 	taken = cpuset_text(&now);
-	return err_set(err, -EIO, "thread %d: asked for CPUs %s, the kernel gave only %s: the others are "
-				  "offline or outside of the cpuset of its cgroup", (int)tid, wanted, taken);
+	return err_set(err, -EIO, "thread %d: asked for CPUs %s, the kernel gave only %s: the "
+				  "others are offline or outside of the cpuset of its cgroup; "
+				  "leave them out, or start vfiorun from a cgroup that has them",
+		       (int)tid, wanted, taken);
 }
 
 static int refused(pid_t tid, const char *wanted, int code, const struct sched *sched,
@@ -118,10 +128,10 @@ static int refused(pid_t tid, const char *wanted, int code, const struct sched *
 {
 	if (code != -EPERM)
 		return err_sys(err, code, "giving thread %d the class %s", (int)tid, wanted);
-	return err_set(err, code, "thread %d may not have the class %s: that takes CAP_SYS_NICE or an "
-				  "RLIMIT_RTPRIO of at least %d (and real-time budget in its cgroup, where "
-				  "the kernel groups real-time threads); or set scheduler = other",
-		       (int)tid, wanted, sched->priority);
+	return err_set(err, code, "thread %d may not have the class %s: that takes CAP_SYS_NICE or "
+				  "an RLIMIT_RTPRIO of at least %d (and real-time budget in its "
+				  "cgroup, where the kernel groups real-time threads); or set "
+				  "scheduler = other", (int)tid, wanted, sched->priority);
 }
 
 static int set_class(pid_t tid, const struct sched *sched, struct err *err)
@@ -140,8 +150,8 @@ static int set_class(pid_t tid, const struct sched *sched, struct err *err)
 		return err_sys(err, r, "reading the class of thread %d", (int)tid);
 	if (now == policy && priority == sched->priority)
 		return 0;
-	return err_set(err, -EIO, "thread %d: asked for the class %s, the kernel answers policy %d, "
-				  "priority %d", (int)tid, wanted.text, now, priority);
+	return err_set(err, -EIO, "thread %d: asked for the class %s, the kernel answers policy "
+				  "%d, priority %d", (int)tid, wanted.text, now, priority);
 }
 
 int pin_apply(pid_t tid, const struct cpuset *cpus, const struct sched *sched, struct err *err)

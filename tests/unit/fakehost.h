@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Owns a made-up host that answers in the kernel's words, and guests that change it, fail at it, or die
-// at a chosen write. Refuses to judge: tests do.
+// Owns a made-up host that answers in the kernel's words, and guests that change it, fail at it, or
+// die at a chosen write. Refuses to judge: tests do.
 #pragma once
 
 #include "tune/change/change.h"

@@ -72,7 +72,8 @@ static struct change_list all_kinds(void)
 	return list;
 }
 
-// A whole life: all changes, then all undone, even where a change failed. Returns how many writes it took.
+// A whole life: all changes, then all undone, even where a change failed. Returns how many writes
+// it took.
 static unsigned long live(struct fakehost *fake, struct fault fault, bool apply)
 {
 	struct change_list list = all_kinds();
@@ -182,7 +183,8 @@ static void test_who_reverts_dies_too(void **state)
 	}
 }
 
-// ---- several guests, in any order -----------------------------------------------------------------
+// ---- several guests, in any order
+// -----------------------------------------------------------------
 
 enum { GUESTS = 3, STEPS = 14, SEQUENCES = 1500 };
 
@@ -396,7 +398,8 @@ static void end_all(struct world *world, bool foreign)
 	}
 }
 
-// What somebody else wrote is still there and was said; then it is put right so that all can be compared.
+// What somebody else wrote is still there and was said; then it is put right so that all can be
+// compared.
 static void check_foreign(struct world *world)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(subjects); i++) {

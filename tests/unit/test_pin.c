@@ -76,9 +76,11 @@ static void test_sched_text_goes_both_ways(void **state)
 
 static void test_sched_parse_refuses(void **state)
 {
-	static const char *const texts[] = { "",     "rr",     "rr:",	 "rr:0",   "rr:100", "rr:-1",
-					     "rr:1 ", "fifo:x", "other:1", "OTHER", "r:1",    "rrr:1",
-					     "rr:18446744073709551617" };
+	static const char *const texts[] = {
+		"",	  "rr",	     "rr:",	"rr:0",	 "rr:100", "rr:-1", "rr:1 ",
+		"fifo:x", "other:1", "other:0", "OTHER", "r:1",	   "rrr:1",
+		"rr:18446744073709551617",
+	};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
@@ -206,7 +208,7 @@ static int ask_without_rights(pid_t pid)
 	       !strstr(err.text, "scheduler = other");
 }
 
-static void test_refused_class_says_what_it_takes(void **state)
+static void test_refused_class_says_why(void **state)
 {
 	pid_t child = fork();
 	int status;
@@ -246,7 +248,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_partly_taken_names_both_sets, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_realtime_resets_on_fork, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_other_leaves_batch_alone, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_refused_class_says_what_it_takes, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_refused_class_says_why, setup, teardown),
 		cmocka_unit_test(test_ended_thread),
 	};
 

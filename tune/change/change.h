@@ -14,18 +14,19 @@ struct str;
 struct change {
 	const char *kind; // name of a row of the table: "set", "file", "process", "hold"
 	char *path;	  // what is changed; for a process its name
-	char *was;	  // before us; filled in by the planner when it knows, and again when recorded
+	char *was;	  // before us; the planner may know it, the record always does
 	char *want;	  // what we ask for
 	char *got;	  // what the host answered when read back
 	char *why;	  // one sentence for people
 };
 
 // What `want` says, and what the host answers:
-//   set      the value of an attribute, without the final newline     the same, in the kernel's words
-//   file     "size=32M mode=0660 uid=1000 gid=36": a new file of      the same, after "id=DEV:INODE:BIRTH"
-//            zeros; mode is needed, the others are optional
-//   process  anything that tells people what runs                     "PID STARTTIME"
-//   hold     a signed 32-bit number that a device keeps while open    the same
+//   set      the value of an attribute, without newline      the same in the kernel's words
+//   file     "size=32M mode=0660 uid=1000 gid=36": a new     the same behind
+//            file of zeros; only mode must be there          "id=DEV:INODE:BIRTH "
+//   process  whatever tells people what runs                 "PID STARTTIME"
+//   hold     a signed 32-bit number that a device keeps      the same
+//            for as long as it is open
 
 void change_finish(struct change *change);
 void change_copy(struct change *to, const struct change *from);
@@ -42,23 +43,25 @@ void change_list_finish(struct change_list *list);
 
 struct change_held;
 
-// The host as changes see it: `root` is the directory that /sys, /proc, /dev and /run are taken from
-// (tests give a made-up tree; the program always "/"). What must stay open (hold) or waits to be let
-// go (process) lives in here until change_host_finish.
+// The host as changes see it: `root` is the directory that /sys, /proc, /dev and /run are taken
+// from (tests give a made-up tree; the program always "/"). What must stay open (hold) or waits to
+// be let go (process) lives in here until change_host_finish.
 struct change_host {
 	int root; // directory fd
 	struct change_held *held;
 	size_t n_held;
-	// Called before every write to the host or to a journal with its number, from 1; a negative errno
-	// makes that write fail with it. Tests inject failures and deaths here; NULL in the program.
+	// Called before every write to the host or to a journal with its number, from 1; a negative
+	// errno makes that write fail with it. Tests inject failures and deaths here; NULL in the
+	// program.
 	int (*before_write)(void *context, unsigned long number);
 	// Called after every such write; tests die here.
 	void (*after_write)(void *context, unsigned long number);
-	// Makes the helper `name` ready: forks a child that must first wait on a stream socket, exec once
-	// it has read one byte, and exit at EOF; `go` is our end, close-on-exec and in no other process.
-	// So a helper that was not recorded dies with us. Returns 0 or -errno with a message; the keeper
-	// supplies it.
-	int (*start)(void *context, const char *name, struct process_id *id, int *go, struct err *err);
+	// Makes the helper `name` ready: forks a child that must first wait on a stream socket,
+	// exec once it has read one byte, and exit at EOF; `go` is our end, close-on-exec and in no
+	// other process. So a helper that was not recorded dies with us. Returns 0 or -errno with a
+	// message; the keeper supplies it.
+	int (*start)(void *context, const char *name, struct process_id *id, int *go,
+		     struct err *err);
 	void *context;
 	unsigned long writes;
 };
@@ -73,12 +76,13 @@ void change_host_finish(struct change_host *host);
 struct change_kind {
 	const char *name;
 	const char *help;	   // one line for the manual
-	const char *const *places; // path prefixes it may touch, NULL-terminated; NULL: names, not paths
+	const char *const *places; // prefixes of paths it may touch; NULL: names, not paths
 	// Today's value on the heap, or NULL for nothing there. Returns 0 or -errno with a message.
 	int (*read)(struct change_host *host, const struct change *change, char **value,
 		    struct err *err);
-	// Makes it so; `value` NULL takes it away. A plain attribute is written directly and may block as
-	// long as its driver likes: what is known to block (unbind, probe) must not be a `set`.
+	// Makes it so; `value` NULL takes it away. A plain attribute is written directly and may
+	// block as long as its driver likes: what is known to block (unbind, probe) must not be a
+	// `set`.
 	int (*write)(struct change_host *host, const struct change *change, const char *value,
 		     struct err *err);
 	// Once `got` is on disk: lets go what had to wait for that. NULL: nothing waits.

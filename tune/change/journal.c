@@ -48,8 +48,9 @@ static int lock_take(int fd, struct err *err)
 			return err_sys(err, -errno, "locking the host");
 		if (io_now_ms() >= end)
 			return err_set(err, -ETIMEDOUT,
-				       "another vfiorun has been changing the host for %d s: see which "
-				       "with lslocks, and wait for it or end it", LOCK_WAIT_MS / 1000);
+				       "another vfiorun has been changing the host for %d s: see "
+				       "which with lslocks, and wait for it or end it",
+				       LOCK_WAIT_MS / 1000);
 		nanosleep(&pause, NULL);
 	}
 	return 0;
@@ -174,8 +175,8 @@ static struct above find_above(struct walk *walk, const struct journal_record *r
 	return above;
 }
 
-// A journal that can't be written (disk full) must not keep the host from being put back: the record
-// stands, and whoever looks again finds that nothing is left to do.
+// A journal that can't be written (disk full) must not keep the host from being put back: the
+// record stands, and whoever looks again finds that nothing is left to do.
 static void settle(struct walk *walk, struct journal_record *record, const char *how)
 {
 	struct err err = ERR_NONE;
@@ -183,8 +184,8 @@ static void settle(struct walk *walk, struct journal_record *record, const char 
 	if (journal_add_done(walk->journal, walk->world->host, record->number, how, &err) == 0)
 		return;
 	report(walk, &record->change, false,
-	       mem_printf("%s: settled (%s), but that could not be recorded: %s; run `vfiorun revert` "
-			  "once that is mended", record->change.path, how, err.text));
+	       mem_printf("%s: settled (%s), but that could not be recorded: %s; run `vfiorun "
+			  "revert` once that is mended", record->change.path, how, err.text));
 }
 
 static int pass_up(struct walk *walk, struct journal_record *record, const struct above *above)
@@ -224,8 +225,8 @@ static int undo_below(struct walk *walk, const struct change_kind *kind,
 	if (is_ours(kind, record, theirs))
 		return pass_up(walk, record, above);
 	report(walk, &record->change, false,
-	       explain(record, theirs, "somebody else had changed it before another guest did: left "
-				       "alone"));
+	       explain(record, theirs,
+		       "somebody else had changed it before another guest did: left alone"));
 	settle(walk, record, "foreign");
 	return 0;
 }
@@ -300,8 +301,9 @@ static int undo_record(struct walk *walk, struct journal_record *record)
 
 	if (!kind) {
 		report(walk, &record->change, true,
-		       mem_printf("%s: this version can't undo a change of kind \"%s\": run the revert "
-				  "of the version that made it", record->change.path, record->kind));
+		       mem_printf("%s: this version can't undo a change of kind \"%s\": run the "
+				  "revert of the version that made it", record->change.path,
+				  record->kind));
 		return -ENOTSUP;
 	}
 	if (change_check_path(kind, record->change.path, &err) < 0) {
@@ -337,8 +339,8 @@ static void add_neighbour(struct walk *walk, const char *name)
 		return;
 	if (r < 0)
 		report(walk, NULL, false,
-		       mem_printf("guest %s: %s; what it changed too may have been put back too early",
-				  name, err.text));
+		       mem_printf("guest %s: %s; what it also changed may have been put back too "
+				  "early", name, err.text));
 	if (r < 0 || is_same_file(journal.fd, walk->journal->fd)) {
 		journal_finish(&journal);
 		return;
@@ -354,8 +356,9 @@ static void find_neighbours(struct walk *walk)
 	struct dirent *entry;
 
 	if (!dir) {
-		report(walk, NULL, false, mem_dup("the directory of all guests can't be read: what they "
-						  "changed too may have been put back too early"));
+		report(walk, NULL, false,
+		       mem_dup("the directory of all guests can't be read: what they also changed "
+			       "may have been put back too early"));
 		return;
 	}
 	while ((entry = readdir(dir))) {
@@ -386,7 +389,7 @@ static int read_and_record(struct walk *walk, const struct change_kind *kind,
 	if (!was && !kind->creates)
 		return err_set(err, -ENOENT, "%s does not exist", change->path);
 	if (was && kind->creates && !(kind->shared && kind->answers(was, change->want)))
-		return err_set(err, -EEXIST, "%s is there already (%s), wanted was %s: remove it first",
+		return err_set(err, -EEXIST, "%s is there already (%s), wanted was %s: remove it",
 			       change->path, was, change->want);
 	found.was = was;
 	return journal_add_do(walk->journal, walk->world->host, &found, read_turn(), err);
@@ -454,8 +457,9 @@ static void undo_all(struct walk *walk)
 	}
 	for (size_t i = 0; i < journal->damaged.count; i++)
 		report(walk, NULL, true,
-		       mem_printf("journal: %s: if it recorded a change, that was not undone; put it back "
-				  "by hand, then delete the line", journal->damaged.items[i]));
+		       mem_printf("journal: %s: if it recorded a change, that was not undone; put "
+				  "it back by hand, then delete the line",
+				  journal->damaged.items[i]));
 }
 
 int journal_undo(struct journal *journal, struct journal_world *world, struct journal_report *out)

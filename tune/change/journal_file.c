@@ -170,7 +170,8 @@ static bool begin_record(struct journal *journal, unsigned number, char **fields
 	return true;
 }
 
-// Fields may be empty, so this is no case for strtok. Returns how many there are, at most FIELDS_MAX + 1.
+// Fields may be empty, so this is no case for strtok. Returns how many there are, at most
+// FIELDS_MAX + 1.
 static size_t split_fields(char *line, char *fields[FIELDS_MAX])
 {
 	size_t n = 0;
@@ -239,7 +240,7 @@ int journal_file_catch_up(struct journal *journal, bool trim, struct err *err)
 	if (fstat(journal->fd, &st) < 0)
 		return err_sys(err, -errno, "the journal");
 	if (st.st_size < journal->size)
-		return err_set(err, -EIO, "the journal has become shorter: somebody else writes to it");
+		return err_set(err, -EIO, "the journal became shorter: something else writes to it");
 	if (st.st_size == journal->size)
 		return 0;
 	if (lseek(journal->fd, journal->size, SEEK_SET) < 0)
@@ -261,8 +262,9 @@ static int check_owner(int fd, const char *what, struct err *err)
 	if (fstat(fd, &st) < 0)
 		return err_sys(err, -errno, "%s", what);
 	if (st.st_uid != geteuid() || (st.st_mode & 0022))
-		return err_set(err, -EPERM, "%s belongs to somebody else or can be written by others: it "
-					    "is not trusted; look at it, and remove it by hand", what);
+		return err_set(err, -EPERM, "%s belongs to somebody else or can be written by "
+					    "others: it is not trusted; look at it, and remove it "
+					    "by hand", what);
 	return 0;
 }
 
@@ -318,7 +320,8 @@ static int append(struct journal *journal, struct change_host *host, const struc
 	if (r == 0 && fsync(journal->fd) < 0)
 		r = -errno;
 	if (r < 0) {
-		// a part may have been written; where even this fails the next one to catch up does it
+		// a part may have been written; where even this fails the next one to catch up does
+		// it
 		if (ftruncate(journal->fd, journal->size) < 0)
 			r = -errno;
 		return err_sys(err, r, "writing the journal");

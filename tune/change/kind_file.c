@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The kind `file`: a file of zeros that we create in memory (/run, /dev/shm), with an owner, a mode and
-// a size. It appears whole or not at all, and only the very inode we made is ever removed.
+// The kind `file`: a file of zeros that we create in memory (/run, /dev/shm), with an owner, a mode
+// and a size. It appears whole or not at all, and only the very inode we made is ever removed.
 #include "tune/change/kind.h"
 
 #include "base/cleanup.h"
@@ -114,8 +114,8 @@ static int file_read(struct change_host *host, const struct change *change, char
 	return 0;
 }
 
-// Makes a nameless file what it should be and then gives it its name: nobody, not even an undo after a
-// sudden death, ever finds a half-made one.
+// Makes a nameless file what it should be and then gives it its name: nobody, not even an undo
+// after a sudden death, ever finds a half-made one.
 static int make_file(int dir, const char *name, const struct file_value *want)
 {
 	AUTO_CLOSE int fd = openat(dir, ".", O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
@@ -148,8 +148,8 @@ static int file_write(struct change_host *host, const struct change *change, con
 		return r < 0 ? err_sys(err, r, "removing %s", change->path) : 0;
 	}
 	if (!parse(value, &want) || want.id[0])
-		return err_set(err, -EINVAL, "%s: not a description of a new file: %s", change->path,
-			       value);
+		return err_set(err, -EINVAL, "%s: not a description of a new file: %s",
+			       change->path, value);
 	r = make_file(dir, name, &want);
 	return r < 0 ? err_sys(err, r, "creating %s", change->path) : 0;
 }

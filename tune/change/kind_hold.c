@@ -10,7 +10,8 @@
 #include <fcntl.h>
 #include <string.h>
 
-// Only what we hold ourselves: a request ends with the descriptor, so nothing is left of a dead one.
+// Only what we hold ourselves: a request ends with the descriptor, so nothing is left of a dead
+// one.
 static int hold_read(struct change_host *host, const struct change *change, char **value,
 		     struct err *err)
 {
@@ -51,7 +52,8 @@ static int hold_take(struct change_host *host, const char *path, const char *val
 	if (r < 0)
 		return err_sys(err, r, "asking %s for %s", path, value);
 	if (effective > number)
-		return err_set(err, -EIO, "%s was asked for %s and answers %d", path, value, effective);
+		return err_set(err, -EIO, "%s was asked for %s and answers %d", path, value,
+			       effective);
 	change_held_add(host, &change_kind_hold, path, mem_dup(value), take_fd(&fd));
 	return 0;
 }

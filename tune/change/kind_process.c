@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The kind `process`: a helper that runs beside the guest. What names it is its pid and start time, so
-// that no other process is ever ended in its place.
+// The kind `process`: a helper that runs beside the guest. What names it is its pid and start time,
+// so that no other process is ever ended in its place.
 #include "tune/change/kind.h"
 
 #include "base/cleanup.h"
@@ -115,8 +115,8 @@ static int end(const char *name, const struct process_id *id, struct err *err)
 		if (wait_end(pidfd))
 			return 0;
 	}
-	return err_set(err, -ETIMEDOUT, "%s (process %d) does not end, not even by SIGKILL: a driver holds "
-					"it in the kernel", name, (int)id->pid);
+	return err_set(err, -ETIMEDOUT, "%s (process %d) does not end, not even by SIGKILL: a "
+					"driver holds it in the kernel", name, (int)id->pid);
 }
 
 static int process_write(struct change_host *host, const struct change *change, const char *value,

@@ -60,8 +60,8 @@ static int set_read(struct change_host *host, const struct change *change, char 
 	if (text.len && text.text[text.len - 1] == '\n')
 		text.text[--text.len] = '\0';
 	if (strlen(str_text(&text)) != text.len || strchr(str_text(&text), '\n'))
-		return err_set(err, -EINVAL, "%s holds more than one value, and one is all that could "
-					     "be put back", change->path);
+		return err_set(err, -EINVAL, "%s holds more than one value, and one is all that "
+					     "could be put back", change->path);
 	str_add(&text, "");
 	*value = writable_form(text.text);
 	return 0;
