@@ -240,7 +240,7 @@ int journal_file_catch_up(struct journal *journal, bool trim, struct err *err)
 	if (fstat(journal->fd, &st) < 0)
 		return err_sys(err, -errno, "the journal");
 	if (st.st_size < journal->size)
-		return err_set(err, -EIO, "the journal became shorter: something else writes to it");
+		return err_set(err, -EIO, "the journal became shorter: somebody else cut it");
 	if (st.st_size == journal->size)
 		return 0;
 	if (lseek(journal->fd, journal->size, SEEK_SET) < 0)
