@@ -2,7 +2,9 @@
 // The order in which firmware tries devices.
 #include "launcher/argv/parts.h"
 
-static const char *const kind_words[] = { [BOOT_DISK] = "disk", [BOOT_CDROM] = "cdrom", [BOOT_NET] = "net" };
+static const char *const kind_words[] = {
+	[BOOT_DISK] = "disk", [BOOT_CDROM] = "cdrom", [BOOT_NET] = "net"
+};
 
 static int explicit_index(const struct profile *profile, enum boot_kind kind, size_t index)
 {

@@ -9,10 +9,10 @@ enum { SATA_PORTS = 6 }; // of q35's own controller and of each ahci device
 
 // How far buses are filled while devices are added.
 struct buses {
-	int sata;	      // ports in use
-	int iothreads, used;  // how many there are; turns taken
-	struct cpuset scsi;   // controllers that are there, by iothread
-	bool scsi_plain;      // the one without
+	int sata;	     // ports in use
+	int iothreads, used; // how many there are; turns taken
+	struct cpuset scsi;  // controllers that are there, by iothread
+	bool scsi_plain;     // the one without
 };
 
 static bool wants_iothread(const struct profile_disk *disk)
@@ -29,7 +29,8 @@ int argv_count_iothreads(const struct profile *profile)
 		return profile->cpu.iothreads;
 	for (size_t i = 0; i < profile->n_disks; i++) {
 		own += wants_iothread(&profile->disks[i]) && profile->disks[i].iothread == TRI_YES;
-		shared |= wants_iothread(&profile->disks[i]) && profile->disks[i].iothread == TRI_AUTO;
+		shared |= wants_iothread(&profile->disks[i]) &&
+			  profile->disks[i].iothread == TRI_AUTO;
 	}
 	return own + shared;
 }
@@ -45,13 +46,17 @@ static void add_iothreads(struct argv_build *b, int count)
 		users += wants_iothread(&b->profile->disks[i]);
 	if (count > users)
 		diag_hint(argv_diag_at(b, DIAG_WARNING, "iothread-unused", &place,
-				       "%d of %d iothreads have no disk to serve", count - users, count),
-			  "only disks on the buses virtio and scsi use one, each a single one: iothreads = %d", users);
+				       "%d of %d iothreads have no disk to serve", count - users,
+				       count),
+			  "only disks on the buses virtio and scsi use one, each a single one: "
+			  "iothreads = %d",
+			  users);
 }
 
 // The iothread of this disk; -1: none. The shared one is the last; where the number is given, disks
 // take turns.
-static int next_iothread(const struct argv_build *b, struct buses *buses, const struct profile_disk *disk)
+static int next_iothread(const struct argv_build *b, struct buses *buses,
+			 const struct profile_disk *disk)
 {
 	if (!buses->iothreads || !wants_iothread(disk))
 		return -1;
@@ -60,7 +65,8 @@ static int next_iothread(const struct argv_build *b, struct buses *buses, const 
 	return buses->used++ % buses->iothreads;
 }
 
-// Controllers differ by iothread: it is the controller's, not the disk's. Returns the bus, on the heap.
+// Controllers differ by iothread: it is the controller's, not the disk's. Returns the bus, on the
+// heap.
 static char *scsi_bus(struct argv_build *b, struct buses *buses, int iothread)
 {
 	if (iothread < 0) {
@@ -70,7 +76,8 @@ static char *scsi_bus(struct argv_build *b, struct buses *buses, int iothread)
 		return mem_dup("scsi.0");
 	}
 	if (!cpuset_has(&buses->scsi, iothread))
-		argv_add(b, "-device", "virtio-scsi-pci,id=scsi%d,iothread=iothread%d", iothread, iothread);
+		argv_add(b, "-device", "virtio-scsi-pci,id=scsi%d,iothread=iothread%d", iothread,
+			 iothread);
 	cpuset_add(&buses->scsi, iothread);
 	return mem_printf("scsi%d.0", iothread);
 }
@@ -88,7 +95,8 @@ static char *sata_bus(struct argv_build *b, struct buses *buses)
 	return mem_printf("sata%d.%d", controller, port);
 }
 
-static void add_device(struct argv_build *b, struct buses *buses, const struct disk_choice *choice, size_t index)
+static void add_device(struct argv_build *b, struct buses *buses, const struct disk_choice *choice,
+		       size_t index)
 {
 	const struct profile_disk *disk = choice->disk;
 	int iothread = next_iothread(b, buses, disk);
@@ -128,10 +136,10 @@ static void add_device(struct argv_build *b, struct buses *buses, const struct d
 	argv_add(b, "-device", "%s", str_text(&device));
 }
 
-// The files behind a qcow2 image, deepest first, each a read-only node. Returns the name of the nearest
-// one on the heap, or NULL.
-static char *add_backing(struct argv_build *b, const struct disk_choice *choice, const struct file_fact *file,
-			 size_t index, int depth)
+// The files behind a qcow2 image, deepest first, each a read-only node. Returns the name of the
+// nearest one on the heap, or NULL.
+static char *add_backing(struct argv_build *b, const struct disk_choice *choice,
+			 const struct file_fact *file, size_t index, int depth)
 {
 	AUTO_FREE char *behind = NULL, *node = NULL, *what = NULL;
 	const char *format = file && file->backing_format ? file->backing_format : "raw";
@@ -139,7 +147,8 @@ static char *add_backing(struct argv_build *b, const struct disk_choice *choice,
 	if (!file || !file->backing)
 		return NULL;
 	if (str_eq(format, "qcow2"))
-		behind = add_backing(b, choice, facts_file(b->facts, file->backing), index, depth + 1);
+		behind = add_backing(b, choice, facts_file(b->facts, file->backing), index,
+				     depth + 1);
 	node = mem_printf("disk%zu-base%d", index, depth);
 	what = mem_printf("disk %s, the image behind it", choice->disk->title);
 	argv_add_image(b, &(struct image_request){
@@ -155,7 +164,8 @@ static char *add_backing(struct argv_build *b, const struct disk_choice *choice,
 static void add_disk(struct argv_build *b, struct buses *buses, size_t index)
 {
 	const struct profile_disk *disk = &b->profile->disks[index];
-	AUTO_FREE char *node = mem_printf("disk%zu-node", index), *what = mem_printf("disk %s", disk->title);
+	AUTO_FREE char *node = mem_printf("disk%zu-node", index),
+		       *what = mem_printf("disk %s", disk->title);
 	AUTO_FREE char *backing = NULL;
 	struct disk_choice choice;
 
@@ -193,8 +203,10 @@ static void add_cdrom(struct argv_build *b, struct buses *buses, size_t index)
 	if (cdrom->file) {
 		node = mem_printf("cdrom%zu-node", index);
 		what = mem_printf("CD %s", cdrom->title);
-		argv_add_image(b, &(struct image_request){
-					  .node = node, .what = what, .path = cdrom->file, .format = "raw" });
+		argv_add_image(b, &(struct image_request){ .node = node,
+							   .what = what,
+							   .path = cdrom->file,
+							   .format = "raw" });
 	}
 	bus = sata_bus(b, buses);
 	str_addf(&device, "ide-cd,bus=%s,id=cdrom%zu", bus, index);

@@ -12,38 +12,47 @@ static struct image_place at_key(const struct profile_disk *disk, const char *ke
 	return (struct image_place){ "disk", disk->title, key };
 }
 
-// A raw disk's first bytes are the guest's own: were its format guessed, a guest could write a qcow2
-// header there, and at the next start read whatever file of the host it named as backing.
-static bool choose_format(struct argv_build *b, const struct profile_disk *disk, struct disk_choice *out)
+// A raw disk's first bytes are the guest's own: were its format guessed, a guest could write a
+// qcow2 header there, and at the next start read whatever file of the host it named as backing.
+static bool choose_format(struct argv_build *b, const struct profile_disk *disk,
+			  struct disk_choice *out)
 {
-	struct image_place place = at_key(disk, profile_has(b->profile, "disk", disk->title, "format") ? "format" :
-													 "file");
+	struct image_place place = at_key(
+		disk, profile_has(b->profile, "disk", disk->title, "format") ? "format" : "file");
 	bool named = str_ends(disk->file, ".qcow2"), is = out->file ? out->file->qcow2 : named;
 
-	out->format = disk->format == FORMAT_QCOW2 || (disk->format == FORMAT_AUTO && named) ? "qcow2" : "raw";
+	out->format = disk->format == FORMAT_QCOW2 || (disk->format == FORMAT_AUTO && named)
+			      ? "qcow2"
+			      : "raw";
 	if (disk->format == FORMAT_AUTO && is && !named) {
 		diag_hint(argv_diag_at(b, DIAG_ERROR, "disk-format", &place,
-				       "%s begins like qcow2, but its name does not say so and a guest could have written that",
+				       "%s begins like qcow2, but its name does not say so and a "
+				       "guest could have written that",
 				       disk->file),
-			  "write format = qcow2 if you made it so, format = raw if the guest's own data may look like that");
+			  "write format = qcow2 if you made it so, format = raw if the guest's own "
+			  "data may look like that");
 		return false;
 	}
 	if (str_eq(out->format, "qcow2") && !is) {
-		diag_hint(argv_diag_at(b, DIAG_HOST_ERROR, "disk-format", &place, "%s is not qcow2", disk->file),
+		diag_hint(argv_diag_at(b, DIAG_HOST_ERROR, "disk-format", &place, "%s is not qcow2",
+				       disk->file),
 			  "write format = raw, or convert it: qemu-img convert -O qcow2 OLD NEW");
 		return false;
 	}
 	if (str_eq(out->format, "qcow2") && out->file && out->file->unsupported) {
-		diag_hint(argv_diag_at(b, DIAG_HOST_ERROR, "disk-unsupported", &place, "%s %s, which is not supported",
-				       disk->file, out->file->unsupported),
-			  "convert it: qemu-img convert -O qcow2 OLD NEW; encrypt below it with LUKS (dm-crypt)");
+		diag_hint(argv_diag_at(b, DIAG_HOST_ERROR, "disk-unsupported", &place,
+				       "%s %s, which is not supported", disk->file,
+				       out->file->unsupported),
+			  "convert it: qemu-img convert -O qcow2 OLD NEW; encrypt below it with "
+			  "LUKS (dm-crypt)");
 		return false;
 	}
 	return true;
 }
 
 // One link of the chain, from `file` to the file behind it.
-static bool check_backing(struct argv_build *b, const struct profile_disk *disk, const struct file_fact *file)
+static bool check_backing(struct argv_build *b, const struct profile_disk *disk,
+			  const struct file_fact *file)
 {
 	struct image_place place = at_key(disk, "file");
 	const struct file_fact *next = facts_file(b->facts, file->backing);
@@ -53,25 +62,32 @@ static bool check_backing(struct argv_build *b, const struct profile_disk *disk,
 
 	if (!next || next->type == FILE_MISSING)
 		diag_hint(argv_diag_at(b, DIAG_HOST_ERROR, "backing-missing", &place,
-				       "%s needs %s behind it, which does not exist", file->path, file->backing),
-			  "put it there, or name its new place: qemu-img rebase -u -b PATH -F FORMAT %s", image);
+				       "%s needs %s behind it, which does not exist", file->path,
+				       file->backing),
+			  "put it there, or name its new place: qemu-img rebase -u -b PATH -F "
+			  "FORMAT %s",
+			  image);
 	else if (!format && next->qcow2)
 		diag_hint(argv_diag_at(b, DIAG_HOST_ERROR, "backing-format", &place,
-				       "%s does not say in which format %s behind it is", file->path, file->backing),
+				       "%s does not say in which format %s behind it is",
+				       file->path, file->backing),
 			  "qemu-img rebase -u -b %s -F qcow2 %s", behind, image);
 	else if (format && !str_eq(format, "raw") && (!str_eq(format, "qcow2") || !next->qcow2))
 		diag_hint(argv_diag_at(b, DIAG_HOST_ERROR, "backing-format", &place,
-				       "%s says that %s behind it is %s; it is %s", file->path, file->backing, format, is),
+				       "%s says that %s behind it is %s; it is %s", file->path,
+				       file->backing, format, is),
 			  "qemu-img rebase -u -b %s -F %s %s", behind, is, image);
 	else if (next->unsupported && !str_eq(format, "raw"))
-		argv_diag_at(b, DIAG_HOST_ERROR, "disk-unsupported", &place, "%s behind %s %s, which is not supported",
-			     next->path, file->path, next->unsupported);
+		argv_diag_at(b, DIAG_HOST_ERROR, "disk-unsupported", &place,
+			     "%s behind %s %s, which is not supported", next->path, file->path,
+			     next->unsupported);
 	else
 		return argv_check_file(b, &place, next->path, false, &next);
 	return false;
 }
 
-static bool check_chain(struct argv_build *b, const struct profile_disk *disk, const struct file_fact *file)
+static bool check_chain(struct argv_build *b, const struct profile_disk *disk,
+			const struct file_fact *file)
 {
 	AUTO_FREE char *image = argv_quote(disk->file);
 	struct image_place place = at_key(disk, "file");
@@ -81,7 +97,8 @@ static bool check_chain(struct argv_build *b, const struct profile_disk *disk, c
 
 		if (depth == BACKING_DEPTH_MAX) {
 			diag_hint(argv_diag_at(b, DIAG_HOST_ERROR, "backing-depth", &place,
-					       "more than %d files lie behind %s, or they lie behind each other",
+					       "more than %d files lie behind %s, or they lie "
+					       "behind each other",
 					       BACKING_DEPTH_MAX, disk->file),
 				  "make one of them: qemu-img convert -O qcow2 %s NEW", image);
 			return false;
@@ -93,7 +110,8 @@ static bool check_chain(struct argv_build *b, const struct profile_disk *disk, c
 	return true;
 }
 
-static bool check_uses(struct argv_build *b, const struct profile_disk *disk, const struct file_fact *file)
+static bool check_uses(struct argv_build *b, const struct profile_disk *disk,
+		       const struct file_fact *file)
 {
 	struct image_place place = at_key(disk, "file");
 	AUTO_STR struct str list = { 0 };
@@ -106,15 +124,19 @@ static bool check_uses(struct argv_build *b, const struct profile_disk *disk, co
 	diag = argv_diag_at(b, disk->force ? DIAG_WARNING : DIAG_HOST_ERROR, "disk-in-use", &place,
 			    "the host uses %s: %s", file->path, str_text(&list));
 	if (disk->force)
-		diag_hint(diag, "two that write to one file system destroy it; force = yes was asked for");
+		diag_hint(
+			diag,
+			"two that write to one file system destroy it; force = yes was asked for");
 	else
-		diag_hint(diag, "let go of it first (umount, swapoff, vgchange -an, mdadm --stop, cryptsetup close); "
+		diag_hint(diag, "let go of it first (umount, swapoff, vgchange -an, mdadm --stop, "
+				"cryptsetup close); "
 				"force = yes in this section gives it to the guest all the same");
 	return disk->force;
 }
 
 // The page cache is of use to a file; a whole device is the guest's alone, and so is its own cache.
-static bool choose_cache(struct argv_build *b, const struct profile_disk *disk, struct disk_choice *out)
+static bool choose_cache(struct argv_build *b, const struct profile_disk *disk,
+			 struct disk_choice *out)
 {
 	static const struct {
 		bool direct, no_flush, write_through;
@@ -126,17 +148,20 @@ static bool choose_cache(struct argv_build *b, const struct profile_disk *disk, 
 		[CACHE_UNSAFE] = { .no_flush = true },
 	};
 	struct image_place place = at_key(disk, disk->cache == CACHE_AUTO ? "aio" : "cache");
-	bool block = out->file && out->file->type == FILE_BLOCK, possible = !out->file || out->file->direct;
+	bool block = out->file && out->file->type == FILE_BLOCK,
+	     possible = !out->file || out->file->direct;
 	enum disk_cache cache = disk->cache;
 
 	if (cache == CACHE_AUTO)
-		cache = (block && possible) || disk->aio == AIO_NATIVE ? CACHE_NONE : CACHE_WRITEBACK;
+		cache = (block && possible) || disk->aio == AIO_NATIVE ? CACHE_NONE
+								       : CACHE_WRITEBACK;
 	out->direct = modes[cache].direct;
 	out->no_flush = modes[cache].no_flush;
 	out->write_through = modes[cache].write_through;
 	if (out->direct && !possible) {
 		diag_hint(argv_diag_at(b, DIAG_HOST_ERROR, "disk-direct", &place,
-				       "%s lies on a file system that can't go around the page cache (O_DIRECT)",
+				       "%s lies on a file system that can't go around the page "
+				       "cache (O_DIRECT)",
 				       disk->file),
 			  "write cache = writeback and leave aio away, or move the file");
 		return false;
@@ -144,10 +169,11 @@ static bool choose_cache(struct argv_build *b, const struct profile_disk *disk, 
 	return true;
 }
 
-// With direct access the kernel's own queue is fastest and never blocks on a device; through the page
-// cache it would, and QEMU refuses it (block/file-posix.c). io_uring only where it is asked for: a kernel
-// may forbid it (kernel.io_uring_disabled), and automatic choices must not fail.
-static bool choose_aio(struct argv_build *b, const struct profile_disk *disk, struct disk_choice *out)
+// With direct access the kernel's own queue is fastest and never blocks on a device; through the
+// page cache it would, and QEMU refuses it (block/file-posix.c). io_uring only where it is asked
+// for: a kernel may forbid it (kernel.io_uring_disabled), and automatic choices must not fail.
+static bool choose_aio(struct argv_build *b, const struct profile_disk *disk,
+		       struct disk_choice *out)
 {
 	static const char *const words[] = {
 		[AIO_THREADS] = "threads", [AIO_NATIVE] = "native", [AIO_IO_URING] = "io_uring"
@@ -158,9 +184,10 @@ static bool choose_aio(struct argv_build *b, const struct profile_disk *disk, st
 	if (aio == AIO_AUTO)
 		aio = out->direct ? AIO_NATIVE : AIO_THREADS;
 	out->aio = words[aio];
-	if (disk->aio != AIO_AUTO && !qemu_caps_has(&b->facts->qemu, "arg/blockdev-add/file/aio=%s", out->aio)) {
-		diag_hint(argv_diag_at(b, DIAG_HOST_ERROR, "disk-aio", &place, "this QEMU was built without aio = %s",
-				       out->aio),
+	if (disk->aio != AIO_AUTO &&
+	    !qemu_caps_has(&b->facts->qemu, "arg/blockdev-add/file/aio=%s", out->aio)) {
+		diag_hint(argv_diag_at(b, DIAG_HOST_ERROR, "disk-aio", &place,
+				       "this QEMU was built without aio = %s", out->aio),
 			  "leave aio away");
 		return false;
 	}
@@ -183,7 +210,8 @@ static bool check_bus(struct argv_build *b, const struct profile_disk *disk)
 	else if (disk->readonly == TRI_YES && disk->bus == DISK_SATA) {
 		place.key = "readonly";
 		// ide_dev_initfn, QEMU hw/ide/qdev.c: "Can't use a read-only drive".
-		diag_hint(argv_diag_at(b, DIAG_ERROR, "disk-readonly", &place, "a SATA disk can't be read-only"),
+		diag_hint(argv_diag_at(b, DIAG_ERROR, "disk-readonly", &place,
+				       "a SATA disk can't be read-only"),
 			  "write bus = virtio or scsi");
 	} else {
 		return true;
@@ -191,13 +219,15 @@ static bool check_bus(struct argv_build *b, const struct profile_disk *disk)
 	return false;
 }
 
-bool argv_choose_disk(struct argv_build *b, const struct profile_disk *disk, struct disk_choice *out)
+bool argv_choose_disk(struct argv_build *b, const struct profile_disk *disk,
+		      struct disk_choice *out)
 {
 	struct image_place place = at_key(disk, "file");
 	bool good;
 
 	*out = (struct disk_choice){ .disk = disk, .write = disk->readonly != TRI_YES };
-	// The guest's trims reach the file unless it says no; looking for zeros costs every write a scan.
+	// The guest's trims reach the file unless it says no; looking for zeros costs every write a
+	// scan.
 	out->discard = out->write && disk->discard != TRI_NO;
 	out->detect_zeroes = out->write && disk->discard == TRI_YES;
 	good = check_bus(b, disk);
@@ -220,8 +250,8 @@ struct user {
 	bool write;
 };
 
-static void add_user(struct user **users, size_t *n, const struct file_fact *file, struct image_place place,
-		     bool write)
+static void add_user(struct user **users, size_t *n, const struct file_fact *file,
+		     struct image_place place, bool write)
 {
 	struct user *user;
 
@@ -250,7 +280,8 @@ static void list_users(struct argv_build *b, struct user **users, size_t *n)
 		const struct profile_cdrom *cdrom = &profile->cdroms[i];
 		struct image_place place = { "cdrom", cdrom->title, "file" };
 
-		add_user(users, n, cdrom->file ? facts_file(b->facts, cdrom->file) : NULL, place, false);
+		add_user(users, n, cdrom->file ? facts_file(b->facts, cdrom->file) : NULL, place,
+			 false);
 	}
 }
 
@@ -267,9 +298,10 @@ void argv_check_shared(struct argv_build *b)
 			if (one->file->dev != two->file->dev || one->file->ino != two->file->ino ||
 			    !(one->write || two->write))
 				continue;
-			diag_hint(argv_diag_at(b, DIAG_HOST_ERROR, "disk-twice", &two->place,
-					       "%s is used by %s \"%s\" already, and one of them writes", two->file->path,
-					       one->place.section, one->place.title),
+			diag_hint(argv_diag_at(
+					  b, DIAG_HOST_ERROR, "disk-twice", &two->place,
+					  "%s is used by %s \"%s\" already, and one of them writes",
+					  two->file->path, one->place.section, one->place.title),
 				  "name another file, or readonly = yes for both");
 			break;
 		}

@@ -43,9 +43,12 @@ static bool refuse_none(struct argv_build *b, enum firmware_type type)
 			  "write machine = q35 in [vm]");
 		return false;
 	}
-	diag = argv_diag_at(b, DIAG_HOST_ERROR, "no-firmware", &place, "no OVMF%s for a %s machine was found",
-			    type == FIRMWARE_OVMF_SECUREBOOT ? " with secure boot" : "", b->q35 ? "q35" : "pc");
-	diag_hint(diag, "%s %s, or name an image in code = and template = here; type = seabios boots the old way",
+	diag = argv_diag_at(
+		b, DIAG_HOST_ERROR, "no-firmware", &place, "no OVMF%s for a %s machine was found",
+		type == FIRMWARE_OVMF_SECUREBOOT ? " with secure boot" : "", b->q35 ? "q35" : "pc");
+	diag_hint(diag,
+		  "%s %s, or name an image in code = and template = here; type = seabios boots the "
+		  "old way",
 		  install ? install : "install the package", package);
 	return false;
 }
@@ -59,7 +62,8 @@ static bool choose(struct argv_build *b, enum firmware_type type, struct choice 
 
 	if (!listed && !profile->firmware.code)
 		return refuse_none(b, type);
-	*out = (struct choice){ .code = profile->firmware.code, .template = profile->firmware.template };
+	*out = (struct choice){ .code = profile->firmware.code,
+				.template = profile->firmware.template };
 	if (listed) {
 		out->code = listed->code;
 		out->secure_boot = listed->secure_boot;
@@ -72,11 +76,13 @@ static bool choose(struct argv_build *b, enum firmware_type type, struct choice 
 		out->secure_boot = out->smm = type == FIRMWARE_OVMF_SECUREBOOT;
 	}
 	out->code_format = format_of(b, out->code, listed ? listed->code_format : NULL);
-	out->vars_format = format_of(b, out->template, listed && !profile->firmware.template ? listed->vars_format :
-											       NULL);
+	out->vars_format =
+		format_of(b, out->template,
+			  listed && !profile->firmware.template ? listed->vars_format : NULL);
 	if (type == FIRMWARE_OVMF_SECUREBOOT && !out->secure_boot) {
 		diag_hint(argv_diag_at(b, DIAG_HOST_ERROR, "secure-boot-code", &place,
-				       "%s has no secure boot (%s says so)", out->code, out->source),
+				       "%s has no secure boot (%s says so)", out->code,
+				       out->source),
 			  "leave code away, or write type = ovmf");
 		return false;
 	}
@@ -92,35 +98,43 @@ static bool choose(struct argv_build *b, enum firmware_type type, struct choice 
 // --- the private copy
 
 // What the copy was made for and what would use it now. True: it still fits.
-static bool check_origin(struct argv_build *b, const struct plan_vars *vars, const struct file_fact *copy,
-			 const struct choice *choice)
+static bool check_origin(struct argv_build *b, const struct plan_vars *vars,
+			 const struct file_fact *copy, const struct choice *choice)
 {
 	const struct vars_origin *origin = &b->facts->vars;
-	const struct file_fact *template = choice->template ? facts_file(b->facts, choice->template) : NULL;
+	const struct file_fact *template =
+		choice->template ? facts_file(b->facts, choice->template) : NULL;
 	bool vars_qcow2 = str_eq(choice->vars_format, "qcow2");
-	struct image_place place = at_key(profile_has(b->profile, "firmware", NULL, "vars") ? "vars" : "type");
+	struct image_place place =
+		at_key(profile_has(b->profile, "firmware", NULL, "vars") ? "vars" : "type");
 	AUTO_FREE char *quoted = argv_quote(vars->path);
 	AUTO_STR struct str why = { 0 };
 
 	if (copy->qcow2 != vars_qcow2)
 		str_addf(&why, "is %s, not %s", copy->qcow2 ? "qcow2" : "raw", choice->vars_format);
-	else if (template && template->type == FILE_REGULAR && !copy->qcow2 && template->size != copy->size)
-		str_addf(&why, "has %" PRIu64 " bytes, the template %s %" PRIu64, copy->size, template->path,
-			 template->size);
+	else if (template && template->type == FILE_REGULAR && !copy->qcow2 &&
+		 template->size != copy->size)
+		str_addf(&why, "has %" PRIu64 " bytes, the template %s %" PRIu64, copy->size,
+			 template->path, template->size);
 	else if (origin->found && vars->code_size && origin->code_size != vars->code_size)
-		str_addf(&why, "was made for %s of %" PRIu64 " bytes; %s has %" PRIu64, origin->code,
-			 origin->code_size, vars->code, vars->code_size);
+		str_addf(&why, "was made for %s of %" PRIu64 " bytes; %s has %" PRIu64,
+			 origin->code, origin->code_size, vars->code, vars->code_size);
 	else if (origin->found && origin->secure_boot != vars->secure_boot)
-		str_addf(&why, "was made for firmware with%s secure boot", origin->secure_boot ? "" : "out");
+		str_addf(&why, "was made for firmware with%s secure boot",
+			 origin->secure_boot ? "" : "out");
 	if (why.len) {
-		diag_hint(argv_diag_at(b, DIAG_HOST_ERROR, "vars-mismatch", &place, "%s %s", vars->path, str_text(&why)),
-			  "mv %s %s.old; then a fresh copy is made, and the guest's boot entries start anew", quoted, quoted);
+		diag_hint(argv_diag_at(b, DIAG_HOST_ERROR, "vars-mismatch", &place, "%s %s",
+				       vars->path, str_text(&why)),
+			  "mv %s %s.old; then a fresh copy is made, and the guest's boot entries "
+			  "start anew",
+			  quoted, quoted);
 		return false;
 	}
 	if (origin->found && vars->code_hash && origin->code_hash != vars->code_hash)
 		diag_hint(argv_diag_at(b, DIAG_WARNING, "firmware-updated", &place,
 				       "%s was updated since %s was made", vars->code, vars->path),
-			  "that is usually well; if the guest no longer starts: mv %s %s.old", quoted, quoted);
+			  "that is usually well; if the guest no longer starts: mv %s %s.old",
+			  quoted, quoted);
 	return true;
 }
 
@@ -141,12 +155,14 @@ static bool choose_vars(struct argv_build *b, const struct choice *choice)
 	vars->create = !copy || copy->type == FILE_MISSING;
 	if (!vars->create) {
 		place.key = "vars";
-		return argv_check_file(b, &place, vars->path, true, &copy) && check_origin(b, vars, copy, choice);
+		return argv_check_file(b, &place, vars->path, true, &copy) &&
+		       check_origin(b, vars, copy, choice);
 	}
 	if (!choice->template) {
 		diag_hint(argv_diag_at(b, DIAG_ERROR, "no-template", &place,
 				       "nothing says which variables belong to %s", choice->code),
-			  "write template = PATH of the empty variables that came with it (often …VARS….fd)");
+			  "write template = PATH of the empty variables that came with it (often "
+			  "…VARS….fd)");
 		return false;
 	}
 	return argv_check_file(b, &place, choice->template, false, &template);
@@ -166,7 +182,8 @@ static void add_code(struct argv_build *b, const struct choice *choice)
 		return;
 	}
 	path = argv_escape(choice->code);
-	argv_add(b, "-blockdev", "driver=%s,node-name=pflash0-node,read-only=on,file.driver=file,file.filename=%s",
+	argv_add(b, "-blockdev",
+		 "driver=%s,node-name=pflash0-node,read-only=on,file.driver=file,file.filename=%s",
 		 choice->code_format, path);
 }
 
@@ -188,14 +205,14 @@ static enum boot_medium medium_of(const struct argv_build *b, const char *path)
 
 static const char *medium_text(enum boot_medium medium)
 {
-	return medium == BOOT_BLANK  ? "is blank" :
-	       medium == BOOT_NO_EFI ? "has nothing that UEFI firmware can start" :
-				       "has no EFI/BOOT/BOOTX64.EFI";
+	return medium == BOOT_BLANK    ? "is blank"
+	       : medium == BOOT_NO_EFI ? "has nothing that UEFI firmware can start"
+				       : "has no EFI/BOOT/BOOTX64.EFI";
 }
 
 // True: firmware may find a loader here, or it can't be told. Else what is wrong is added to out.
-static bool may_boot(const struct argv_build *b, const char *kind, const char *title, const char *path, bool cdrom,
-		     struct str *out)
+static bool may_boot(const struct argv_build *b, const char *kind, const char *title,
+		     const char *path, bool cdrom, struct str *out)
 {
 	enum boot_medium medium = medium_of(b, path);
 	// Kept variables may name a loader in any place of a FAT volume.
@@ -217,21 +234,25 @@ static void warn_unbootable(struct argv_build *b)
 	bool may = false;
 
 	for (size_t i = 0; i < profile->n_disks; i++)
-		may |= may_boot(b, "disk", profile->disks[i].title, profile->disks[i].file, false, &why);
+		may |= may_boot(b, "disk", profile->disks[i].title, profile->disks[i].file, false,
+				&why);
 	for (size_t i = 0; i < profile->n_cdroms; i++)
-		may |= may_boot(b, "cdrom", profile->cdroms[i].title, profile->cdroms[i].file, true, &why);
+		may |= may_boot(b, "cdrom", profile->cdroms[i].title, profile->cdroms[i].file, true,
+				&why);
 	if (may || !why.len)
 		return;
-	diag_hint(argv_diag_at(b, DIAG_WARNING, "no-efi-loader", &place, "OVMF will find nothing to start: %s",
-			       str_text(&why)),
-		  "put an installer in a [cdrom] section; a guest installed for BIOS needs type = seabios");
+	diag_hint(argv_diag_at(b, DIAG_WARNING, "no-efi-loader", &place,
+			       "OVMF will find nothing to start: %s", str_text(&why)),
+		  "put an installer in a [cdrom] section; a guest installed for BIOS needs type = "
+		  "seabios");
 }
 
 // --- direct kernel boot
 
-// QEMU opens it by name, as its own user: the inherited descriptor's name, or that of a copy where this
-// user may not read the file. Directories on the way to the file do not matter so.
-static void add_boot_file(struct argv_build *b, const char *option, const char *key, const char *path)
+// QEMU opens it by name, as its own user: the inherited descriptor's name, or that of a copy where
+// this user may not read the file. Directories on the way to the file do not matter so.
+static void add_boot_file(struct argv_build *b, const char *option, const char *key,
+			  const char *path)
 {
 	struct image_place place = { "boot", NULL, key };
 	const struct file_fact *file;
@@ -240,7 +261,8 @@ static void add_boot_file(struct argv_build *b, const char *option, const char *
 
 	if (!path || !argv_check_file(b, &place, path, false, &file))
 		return;
-	fd = plan_add_fd(b->plan, file && !file->guest_readable ? PLAN_FD_COPY : PLAN_FD_FILE, key, path);
+	fd = plan_add_fd(b->plan, file && !file->guest_readable ? PLAN_FD_COPY : PLAN_FD_FILE, key,
+			 path);
 	inherited = mem_printf("/dev/fd/%d", fd->fd);
 	argv_add_pair(b, option, inherited, path);
 }
@@ -285,7 +307,8 @@ void argv_firmware(struct argv_build *b)
 	if (type == FIRMWARE_OVMF || type == FIRMWARE_OVMF_SECUREBOOT)
 		add_ovmf(b, type);
 	else if (type == FIRMWARE_NONE && !b->profile->boot.kernel)
-		diag_hint(argv_diag_at(b, DIAG_ERROR, "no-boot", &place, "type = none starts only a kernel that [boot] names"),
+		diag_hint(argv_diag_at(b, DIAG_ERROR, "no-boot", &place,
+				       "type = none starts only a kernel that [boot] names"),
 			  "write kernel = PATH in [boot], or type = ovmf");
 	add_kernel(b);
 }

@@ -32,20 +32,22 @@ struct diag *argv_diag_at(struct argv_build *b, enum diag_level level, const cha
 			str_text(&text));
 }
 
-static void refuse_missing(struct argv_build *b, const struct image_place *place, const char *path, bool write)
+static void refuse_missing(struct argv_build *b, const struct image_place *place, const char *path,
+			   bool write)
 {
-	struct diag *diag = argv_diag_at(b, DIAG_HOST_ERROR, "file-missing", place, "%s does not exist", path);
+	struct diag *diag =
+		argv_diag_at(b, DIAG_HOST_ERROR, "file-missing", place, "%s does not exist", path);
 	AUTO_FREE char *quoted = argv_quote(path);
 
 	if (write)
-		diag_hint(diag, "make one: qemu-img create -f %s %s 64G", str_ends(path, ".qcow2") ? "qcow2" : "raw",
-			  quoted);
+		diag_hint(diag, "make one: qemu-img create -f %s %s 64G",
+			  str_ends(path, ".qcow2") ? "qcow2" : "raw", quoted);
 	else
 		diag_hint(diag, "correct %s = …, or put the file there", place->key);
 }
 
-bool argv_check_file(struct argv_build *b, const struct image_place *place, const char *path, bool write,
-		     const struct file_fact **out)
+bool argv_check_file(struct argv_build *b, const struct image_place *place, const char *path,
+		     bool write, const struct file_fact **out)
 {
 	const struct file_fact *file = facts_file(b->facts, path);
 
@@ -61,34 +63,37 @@ bool argv_check_file(struct argv_build *b, const struct image_place *place, cons
 	else if (file->type == FILE_UNREADABLE)
 		diag_hint(argv_diag_at(b, DIAG_HOST_ERROR, "file-unreadable", place, "%s: %s", path,
 				       strerror(file->error)),
-			  "start vfiorun as a user who may read it: only vfiorun opens it, QEMU inherits it open");
+			  "start vfiorun as a user who may read it: only vfiorun opens it, QEMU "
+			  "inherits it open");
 	else if (write && !file->writable)
-		diag_hint(argv_diag_at(b, DIAG_HOST_ERROR, "file-readonly", place, "%s may not be written", path),
+		diag_hint(argv_diag_at(b, DIAG_HOST_ERROR, "file-readonly", place,
+				       "%s may not be written", path),
 			  "start vfiorun as a user who may write it, or readonly = yes");
 	else
 		return true;
 	return false;
 }
 
-int argv_add_fdset(struct argv_build *b, const char *what, const char *path, bool write, bool direct)
+int argv_add_fdset(struct argv_build *b, const char *what, const char *path, bool write,
+		   bool direct)
 {
 	struct plan_fd *fd = plan_add_fd(b->plan, PLAN_FD_FILE, what, path);
 	AUTO_FREE char *escaped = argv_escape(path);
 
 	fd->write = write;
 	fd->direct = direct;
-	// QEMU opens /dev/fdset/N by choosing the descriptor of that set with the wanted access mode
-	// (monitor/fds.c), so each set has one. Nothing to inherit where it is pasted.
+	// QEMU opens /dev/fdset/N by choosing the descriptor of that set with the wanted access
+	// mode (monitor/fds.c), so each set has one. Nothing to inherit where it is pasted.
 	strv_add(&b->plan->argv, "-add-fd");
 	strv_addf(&b->plan->argv, "fd=%d,set=%d,opaque=%s", fd->fd, fd->fd, escaped);
 	return fd->fd;
 }
 
-static void print_image(const struct image_request *request, const char *driver, const char *filename,
-			struct str *out)
+static void print_image(const struct image_request *request, const char *driver,
+			const char *filename, struct str *out)
 {
-	str_addf(out, "driver=%s,node-name=%s,read-only=%s,file.driver=%s,file.filename=", request->format,
-		 request->node, request->write ? "off" : "on", driver);
+	str_addf(out, "driver=%s,node-name=%s,read-only=%s,file.driver=%s,file.filename=",
+		 request->format, request->node, request->write ? "off" : "on", driver);
 	argv_add_value(out, filename);
 	if (request->aio)
 		str_addf(out, ",file.aio=%s", request->aio);
@@ -111,8 +116,8 @@ void argv_add_image(struct argv_build *b, const struct image_request *request)
 	AUTO_STR struct str executed = { 0 }, pasted = { 0 };
 	AUTO_FREE char *set = NULL;
 
-	set = mem_printf("/dev/fdset/%d", argv_add_fdset(b, request->what, request->path, request->write,
-							  request->direct));
+	set = mem_printf("/dev/fdset/%d", argv_add_fdset(b, request->what, request->path,
+							 request->write, request->direct));
 	print_image(request, driver, set, &executed);
 	print_image(request, driver, request->path, &pasted);
 	argv_add_pair(b, "-blockdev", str_text(&executed), str_text(&pasted));

@@ -21,10 +21,8 @@ static const struct {
 	const char *word, *device;
 	bool virtio;
 } models[] = {
-	{ "virtio", "virtio-net-pci", true },
-	{ "virtio-net-pci", "virtio-net-pci", true },
-	{ "e1000e", "e1000e", false },
-	{ "e1000", "e1000", false },
+	{ "virtio", "virtio-net-pci", true }, { "virtio-net-pci", "virtio-net-pci", true },
+	{ "e1000e", "e1000e", false },	      { "e1000", "e1000", false },
 	{ "rtl8139", "rtl8139", false },
 };
 
@@ -50,13 +48,14 @@ static bool check_model(struct argv_build *b, const struct profile_net *net)
 
 	if (qemu_caps_has(&b->facts->qemu, "device/%s", device))
 		return true;
-	diag_hint(argv_diag_at(b, DIAG_HOST_ERROR, "net-model", &place, "this QEMU has no %s", device),
+	diag_hint(argv_diag_at(b, DIAG_HOST_ERROR, "net-model", &place, "this QEMU has no %s",
+			       device),
 		  "leave model away: virtio is always there");
 	return false;
 }
 
-// 52:54:00 is what QEMU and libvirt take for guests. The same names give the same card, as a guest's
-// own configuration expects.
+// 52:54:00 is what QEMU and libvirt take for guests. The same names give the same card, as a
+// guest's own configuration expects.
 static char *mac_of(const struct argv_build *b, const struct profile_net *net)
 {
 	uint64_t hash;
@@ -64,8 +63,8 @@ static char *mac_of(const struct argv_build *b, const struct profile_net *net)
 	if (net->mac)
 		return mem_dup(net->mac);
 	hash = str_hash(net->title, str_hash(b->profile->vm.name, 0));
-	return mem_printf("52:54:00:%02x:%02x:%02x", (unsigned)(hash >> 16 & 0xff), (unsigned)(hash >> 8 & 0xff),
-			  (unsigned)(hash & 0xff));
+	return mem_printf("52:54:00:%02x:%02x:%02x", (unsigned)(hash >> 16 & 0xff),
+			  (unsigned)(hash >> 8 & 0xff), (unsigned)(hash & 0xff));
 }
 
 // --- queues
@@ -94,8 +93,8 @@ static bool check_queues(struct argv_build *b, const struct profile_net *net)
 				       "only a bridge or a tap can have several queues"),
 			  "leave queues away, or write type = bridge");
 	else if (net->queues > 1 && !models[model_of(net)].virtio)
-		diag_hint(argv_diag_at(b, DIAG_ERROR, "net-queues", &place, "a card of model %s has one queue",
-				       net->model),
+		diag_hint(argv_diag_at(b, DIAG_ERROR, "net-queues", &place,
+				       "a card of model %s has one queue", net->model),
 			  "leave queues away, or write model = virtio");
 	else
 		return true;
@@ -108,20 +107,24 @@ static bool check_tap(struct argv_build *b, const struct profile_net *net)
 {
 	struct image_place place = at_key(net, "type");
 
-	// A tap that belongs to this user opens without the capability (tun_not_capable, Linux drivers/net/tun.c).
+	// A tap that belongs to this user opens without the capability (tun_not_capable, Linux
+	// drivers/net/tun.c).
 	if (!b->facts->live || b->facts->can_net || (net->type == NET_TAP && net->ifname))
 		return true;
 	diag_hint(argv_diag_at(b, DIAG_HOST_ERROR, "net-privilege", &place,
 			       "making a tap device needs root (CAP_NET_ADMIN)"),
-		  "start vfiorun as root, or write type = user; for a tap of your own: ip tuntap add dev tap0 mode tap "
+		  "start vfiorun as root, or write type = user; for a tap of your own: ip tuntap "
+		  "add dev tap0 mode tap "
 		  "user $USER, then type = tap and ifname = tap0");
 	return false;
 }
 
 static int add_tap_fd(struct argv_build *b, const struct net *n, enum plan_fd_kind kind)
 {
-	AUTO_FREE char *what = mem_printf("net %s%s", n->net->title, kind == PLAN_FD_TAP ? "" : ", vhost");
-	struct plan_fd *fd = plan_add_fd(b->plan, kind, what, kind == PLAN_FD_TAP ? "/dev/net/tun" : "/dev/vhost-net");
+	AUTO_FREE char *what =
+		mem_printf("net %s%s", n->net->title, kind == PLAN_FD_TAP ? "" : ", vhost");
+	struct plan_fd *fd = plan_add_fd(b->plan, kind, what,
+					 kind == PLAN_FD_TAP ? "/dev/net/tun" : "/dev/vhost-net");
 
 	fd->write = true;
 	if (kind == PLAN_FD_TAP) {
@@ -133,8 +136,8 @@ static int add_tap_fd(struct argv_build *b, const struct net *n, enum plan_fd_ki
 }
 
 // ",fd=5" or ",fds=5:6:7"
-static void add_fd_list(struct argv_build *b, const struct net *n, enum plan_fd_kind kind, const char *key,
-			struct str *out)
+static void add_fd_list(struct argv_build *b, const struct net *n, enum plan_fd_kind kind,
+			const char *key, struct str *out)
 {
 	str_addf(out, ",%s%s=", key, n->queues > 1 ? "s" : "");
 	for (int i = 0; i < n->queues; i++)
@@ -161,7 +164,8 @@ static bool add_tap(struct argv_build *b, struct net *n)
 		str_addf(&pasted, "bridge,id=net%zu,br=", n->index);
 		argv_add_value(&pasted, net->bridge);
 	} else {
-		str_addf(&pasted, "tap,id=net%zu,script=no,downscript=no,vhost=%s", n->index, n->vhost ? "on" : "off");
+		str_addf(&pasted, "tap,id=net%zu,script=no,downscript=no,vhost=%s", n->index,
+			 n->vhost ? "on" : "off");
 		if (net->ifname)
 			str_add(&pasted, ",ifname=");
 		argv_add_value(&pasted, net->ifname ? net->ifname : "");
@@ -181,7 +185,8 @@ static struct forward split_forward(struct strv *parts, const char *text)
 {
 	strv_split(parts, text, ":");
 	if (parts->count == 4)
-		return (struct forward){ parts->items[0], parts->items[1], parts->items[2], parts->items[3] };
+		return (struct forward){ parts->items[0], parts->items[1], parts->items[2],
+					 parts->items[3] };
 	return (struct forward){ parts->items[0], "", parts->items[1], parts->items[2] };
 }
 
@@ -191,7 +196,8 @@ static bool add_user(struct argv_build *b, struct net *n)
 	AUTO_STR struct str value = { 0 };
 
 	if (!qemu_caps_has(&b->facts->qemu, "netdev/user")) {
-		diag_hint(argv_diag_at(b, DIAG_HOST_ERROR, "net-user", &place, "this QEMU was built without slirp"),
+		diag_hint(argv_diag_at(b, DIAG_HOST_ERROR, "net-user", &place,
+				       "this QEMU was built without slirp"),
 			  "write type = passt, or install a QEMU with user networking");
 		return false;
 	}
@@ -222,29 +228,35 @@ static void add_passt_helper(struct argv_build *b, const struct net *n)
 		struct forward f = split_forward(&parts, n->net->forward.items[i]);
 
 		strv_add(&helper->argv, str_eq(f.protocol, "udp") ? "--udp-ports" : "--tcp-ports");
-		strv_addf(&helper->argv, "%s%s%s:%s", f.address, *f.address ? "/" : "", f.host, f.guest);
+		strv_addf(&helper->argv, "%s%s%s:%s", f.address, *f.address ? "/" : "", f.host,
+			  f.guest);
 	}
 }
 
 static bool add_passt(struct argv_build *b, struct net *n)
 {
 	struct image_place place = at_key(n->net, "type");
-	AUTO_FREE char *what = mem_printf("net %s, passt", n->net->title), *executed = NULL, *pasted = NULL;
+	AUTO_FREE char *what = mem_printf("net %s, passt", n->net->title), *executed = NULL,
+		       *pasted = NULL;
 	struct plan_fd *fd;
 
 	if (b->facts->live && !b->facts->passt) {
-		diag_hint(argv_diag_at(b, DIAG_HOST_ERROR, "net-passt", &place, "passt is not installed"),
+		diag_hint(argv_diag_at(b, DIAG_HOST_ERROR, "net-passt", &place,
+				       "passt is not installed"),
 			  "install the package passt, or write type = user");
 		return false;
 	}
 	add_passt_helper(b, n);
 	fd = plan_add_fd(b->plan, PLAN_FD_STREAM, what, NULL);
 	fd->helper = (int)b->plan->n_helpers - 1;
-	// Before 7.2 there was no stream netdev; the older one speaks the same frames, but says nothing when
-	// its peer goes.
+	// Before 7.2 there was no stream netdev; the older one speaks the same frames, but says
+	// nothing when its peer goes.
 	if (qemu_caps_has(&b->facts->qemu, "netdev/stream")) {
-		executed = mem_printf("stream,id=net%zu,server=off,addr.type=fd,addr.str=%d", n->index, fd->fd);
-		pasted = mem_printf("stream,id=net%zu,server=off,addr.type=unix,addr.path=/tmp/passt_1.socket", n->index);
+		executed = mem_printf("stream,id=net%zu,server=off,addr.type=fd,addr.str=%d",
+				      n->index, fd->fd);
+		pasted = mem_printf(
+			"stream,id=net%zu,server=off,addr.type=unix,addr.path=/tmp/passt_1.socket",
+			n->index);
 	} else {
 		executed = mem_printf("socket,id=net%zu,fd=%d", n->index, fd->fd);
 		pasted = mem_dup(executed);
@@ -259,8 +271,10 @@ static void add_card(struct argv_build *b, const struct net *n)
 	int boot = argv_boot_index(b->profile, BOOT_NET, n->index);
 	AUTO_STR struct str card = { 0 };
 
-	str_addf(&card, "%s,id=nic%zu,netdev=net%zu,mac=%s", models[model_of(n->net)].device, n->index, n->index, mac);
-	// A vector each for both directions of a queue, one for control, one for configuration changes.
+	str_addf(&card, "%s,id=nic%zu,netdev=net%zu,mac=%s", models[model_of(n->net)].device,
+		 n->index, n->index, mac);
+	// A vector each for both directions of a queue, one for control, one for configuration
+	// changes.
 	if (n->queues > 1)
 		str_addf(&card, ",mq=on,vectors=%d", 2 * n->queues + 2);
 	// The network boot ROM costs time at every start, and its package may be missing.
@@ -272,7 +286,10 @@ static void add_card(struct argv_build *b, const struct net *n)
 }
 
 static bool (*const backends[])(struct argv_build *b, struct net *n) = {
-	[NET_USER] = add_user, [NET_BRIDGE] = add_tap, [NET_TAP] = add_tap, [NET_PASST] = add_passt,
+	[NET_USER] = add_user,
+	[NET_BRIDGE] = add_tap,
+	[NET_TAP] = add_tap,
+	[NET_PASST] = add_passt,
 };
 
 void argv_nets(struct argv_build *b)

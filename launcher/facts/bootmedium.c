@@ -8,12 +8,12 @@
 
 enum {
 	SECTOR = 512,
-	BLANK_BYTES = 64 << 10,	  // what must be zero for a disk to count as new
-	GPT_ENTRIES_MAX = 256,	  // 128 is usual; a table may say up to 2^32
+	BLANK_BYTES = 64 << 10, // what must be zero for a disk to count as new
+	GPT_ENTRIES_MAX = 256,	// 128 is usual; a table may say up to 2^32
 	ISO_BLOCK = 2048,
-	ISO_FIRST = 16,		  // ECMA-119, 6.2.1: sixteen system blocks come first
+	ISO_FIRST = 16, // ECMA-119, 6.2.1: sixteen system blocks come first
 	ISO_DESCRIPTORS_MAX = 32,
-	FAT_CLUSTERS_MAX = 64,	  // of one directory that are looked at
+	FAT_CLUSTERS_MAX = 64, // of one directory that are looked at
 	FAT_CHUNK = 4096,
 };
 
@@ -51,7 +51,8 @@ static uint64_t offset_of(uint64_t base, uint64_t count, uint64_t size)
 {
 	uint64_t product, sum;
 
-	if (__builtin_mul_overflow(count, size, &product) || __builtin_add_overflow(base, product, &sum))
+	if (__builtin_mul_overflow(count, size, &product) ||
+	    __builtin_add_overflow(base, product, &sum))
 		return UINT64_MAX;
 	return sum;
 }
@@ -64,7 +65,7 @@ struct fat {
 	uint64_t table, data; // bytes, from the medium's start
 	uint64_t root;	      // bytes; FAT12 and FAT16 only
 	uint32_t root_bytes, root_cluster, clusters, cluster_bytes;
-	int bits;	      // 12, 16, 32
+	int bits; // 12, 16, 32
 };
 
 static bool is_power_of_two(uint32_t n)
@@ -87,8 +88,9 @@ static bool fat_open(struct fat *fat, const struct boot_source *source, uint64_t
 	entries = le16(s + 17);
 	total = le16(s + 19) ? le16(s + 19) : le32(s + 32);
 	table_sectors = le16(s + 22) ? le16(s + 22) : le32(s + 36);
-	if (!is_power_of_two(sector) || sector < 512 || sector > 4096 || !is_power_of_two(per_cluster) ||
-	    !reserved || !tables || tables > 2 || !table_sectors || s[21] < 0xf0)
+	if (!is_power_of_two(sector) || sector < 512 || sector > 4096 ||
+	    !is_power_of_two(per_cluster) || !reserved || !tables || tables > 2 || !table_sectors ||
+	    s[21] < 0xf0)
 		return false;
 	if (__builtin_mul_overflow(table_sectors, tables, &meta) ||
 	    __builtin_add_overflow(meta, reserved + (entries * 32 + sector - 1) / sector, &meta) ||
@@ -103,7 +105,8 @@ static bool fat_open(struct fat *fat, const struct boot_source *source, uint64_t
 	fat->root_bytes = entries * 32;
 	fat->data = offset_of(start, meta, sector);
 	fat->root_cluster = le32(s + 44);
-	// As OVMF's driver tells them apart (EDK2, FatPkg/EnhancedFatDxe/Init.c), not by the count alone.
+	// As OVMF's driver tells them apart (EDK2, FatPkg/EnhancedFatDxe/Init.c), not by the count
+	// alone.
 	fat->bits = !le16(s + 22) ? 32 : fat->clusters < 4085 ? 12 : 16;
 	return true;
 }
@@ -114,7 +117,8 @@ static uint32_t fat_next(const struct fat *fat, uint32_t cluster)
 	uint8_t e[4] = { 0 };
 	uint32_t next;
 
-	if (!read_at(fat->source, offset_of(fat->table, (uint64_t)cluster * (unsigned)fat->bits / 8, 1), e,
+	if (!read_at(fat->source,
+		     offset_of(fat->table, (uint64_t)cluster * (unsigned)fat->bits / 8, 1), e,
 		     fat->bits == 32 ? 4 : 2))
 		return 0;
 	if (fat->bits == 12)
@@ -141,7 +145,8 @@ static enum found fat_scan(const struct fat *fat, uint64_t offset, uint32_t size
 			if (e[0] == 0)
 				return FOUND_END;
 			// 0x08 is a volume label or a piece of a long name.
-			if (e[11] & 0x08 || !!(e[11] & 0x10) != directory || memcmp(e, name, 11) != 0)
+			if (e[11] & 0x08 || !!(e[11] & 0x10) != directory ||
+			    memcmp(e, name, 11) != 0)
 				continue;
 			*cluster = (uint32_t)le16(e + 20) << 16 | le16(e + 26);
 			return FOUND_YES;
@@ -156,10 +161,12 @@ static bool fat_find(const struct fat *fat, uint32_t *cluster, const char *name,
 	uint32_t at = *cluster;
 
 	if (at == 0 && fat->bits != 32)
-		return fat_scan(fat, fat->root, fat->root_bytes, name, directory, cluster) == FOUND_YES;
+		return fat_scan(fat, fat->root, fat->root_bytes, name, directory, cluster) ==
+		       FOUND_YES;
 	for (int i = 0; i < FAT_CLUSTERS_MAX && at >= 2 && at < fat->clusters + 2; i++) {
 		uint64_t offset = offset_of(fat->data, at - 2, fat->cluster_bytes);
-		enum found found = fat_scan(fat, offset, fat->cluster_bytes, name, directory, cluster);
+		enum found found =
+			fat_scan(fat, offset, fat->cluster_bytes, name, directory, cluster);
 
 		if (found != FOUND_NOT)
 			return found == FOUND_YES;
@@ -215,7 +222,8 @@ static enum boot_medium look_at_gpt(const struct boot_source *source, uint32_t b
 		if (!read_at(source, offset_of(entries, i, size), entry, sizeof(entry)))
 			return BOOT_UNKNOWN;
 		if (memcmp(entry, unused, sizeof(unused)) != 0)
-			best = better(best, look_at_volume(source, offset_of(0, le64(entry + 32), block)));
+			best = better(best, look_at_volume(source,
+							   offset_of(0, le64(entry + 32), block)));
 	}
 	return best;
 }
@@ -235,7 +243,8 @@ static enum boot_medium look_at_mbr(const struct boot_source *source, const uint
 			return gpt == BOOT_UNKNOWN ? look_at_gpt(source, 4096) : gpt;
 		}
 		if (entry[4] && le32(entry + 8))
-			best = better(best, look_at_volume(source, (uint64_t)le32(entry + 8) * SECTOR));
+			best = better(best,
+				      look_at_volume(source, (uint64_t)le32(entry + 8) * SECTOR));
 	}
 	return best;
 }

@@ -26,13 +26,15 @@ static int score(const struct firmware *firmware, enum firmware_type type)
 		return -1;
 	if (type == FIRMWARE_OVMF_SECUREBOOT)
 		// Without SMM a guest's kernel can write the variables that it should be judged by.
-		return firmware->secure_boot && firmware->requires_smm ? firmware->enrolled_keys : -1;
+		return firmware->secure_boot && firmware->requires_smm ? firmware->enrolled_keys
+								       : -1;
 	// Enrolled keys would refuse what a person did not ask to have judged.
 	return (!firmware->enrolled_keys ? 4 : 0) + (!firmware->requires_smm ? 2 : 0) +
 	       (!firmware->secure_boot ? 1 : 0);
 }
 
-const struct firmware *firmware_choose(const struct profile *profile, const struct firmware_list *list)
+const struct firmware *firmware_choose(const struct profile *profile,
+				       const struct firmware_list *list)
 {
 	const struct firmware *best = NULL;
 	int best_score = -1;
@@ -42,7 +44,8 @@ const struct firmware *firmware_choose(const struct profile *profile, const stru
 		int points = score(firmware, firmware_type_of(profile));
 
 		if (profile->firmware.code) {
-			// Of several descriptors for one image the one with the wanted template matters.
+			// Of several descriptors for one image the one with the wanted template
+			// matters.
 			if (!str_eq(profile->firmware.code, firmware->code))
 				continue;
 		} else if (!fits_machine(firmware, profile) || points < 0) {

@@ -164,7 +164,8 @@ static void look_inside(int fd, unsigned look, struct file_fact *file)
 		file->hashed = hash_file(fd, file->size, &file->hash);
 }
 
-static int look_at_file(struct reader *reader, unsigned look, struct file_fact *file, struct err *err)
+static int look_at_file(struct reader *reader, unsigned look, struct file_fact *file,
+			struct err *err)
 {
 	AUTO_CLOSE int fd = -1;
 	struct stat st;

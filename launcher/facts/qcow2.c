@@ -47,7 +47,8 @@ static void read_backing(const uint8_t *data, size_t size, struct qcow2_header *
 		out->unsupported = "has a damaged header";
 		return;
 	}
-	out->backing = mem_dupn((const char *)data + offset, strnlen((const char *)data + offset, length));
+	out->backing =
+		mem_dupn((const char *)data + offset, strnlen((const char *)data + offset, length));
 }
 
 static void read_extensions(const uint8_t *data, size_t size, size_t at, struct qcow2_header *out)
@@ -80,7 +81,8 @@ void qcow2_header_parse(const void *bytes, size_t size, struct qcow2_header *out
 	out->valid = true;
 	version = be32(data + 4);
 	if (size < V3_HEADER || version < 2 || version > 3) {
-		out->unsupported = version == 1 ? "is in the old qcow format" : "has a damaged header";
+		out->unsupported =
+			version == 1 ? "is in the old qcow format" : "has a damaged header";
 		return;
 	}
 	if (version == 3) {

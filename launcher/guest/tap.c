@@ -22,10 +22,14 @@ static int explain(int code, const char *ifname, bool multi_queue, struct err *e
 
 	err_sys(err, code, "tap %s", name);
 	if (code == -EPERM)
-		err_hint(err, "start vfiorun as root, or make it yours: ip tuntap add dev tap0 mode tap user $USER");
+		err_hint(err, "start vfiorun as root, or make it yours: ip tuntap add dev tap0 "
+			      "mode tap user $USER");
 	else if (code == -EINVAL)
-		err_hint(err, multi_queue ? "it was made with one queue: write queues = 1, or make it anew with multi_queue" :
-					    "it is no tap, or was made with multi_queue: write queues = 2");
+		err_hint(err,
+			 multi_queue
+				 ? "it was made with one queue: write queues = 1, or make it anew "
+				   "with multi_queue"
+				 : "it is no tap, or was made with multi_queue: write queues = 2");
 	else if (code == -EBUSY)
 		err_hint(err, "another program has it open; name another ifname");
 	return code;
@@ -41,12 +45,15 @@ static int up_and_join(const char *name, const char *bridge, struct err *err)
 	set_name(&request, bridge);
 	request.ifr_ifindex = (int)if_nametoindex(name);
 	// EBUSY: a queue before this one has joined it already.
-	if (request.ifr_ifindex == 0 || (ioctl(sock, SIOCBRADDIF, &request) < 0 && errno != EBUSY)) {
+	if (request.ifr_ifindex == 0 ||
+	    (ioctl(sock, SIOCBRADDIF, &request) < 0 && errno != EBUSY)) {
 		int code = -errno;
 
 		err_sys(err, code, "joining the tap %s to the bridge %s", name, bridge);
 		if (code == -ENODEV || code == -EOPNOTSUPP)
-			err_hint(err, "`ip link show type bridge` lists what is there; ip link add %s type bridge makes it",
+			err_hint(err,
+				 "`ip link show type bridge` lists what is there; ip link add %s "
+				 "type bridge makes it",
 				 bridge);
 		return code;
 	}
@@ -60,7 +67,8 @@ static int up_and_join(const char *name, const char *bridge, struct err *err)
 	return err_sys(err, -errno, "bringing up the tap %s", name);
 }
 
-int tap_open(const char *ifname, const char *bridge, bool multi_queue, char name_out[IFNAMSIZ], struct err *err)
+int tap_open(const char *ifname, const char *bridge, bool multi_queue, char name_out[IFNAMSIZ],
+	     struct err *err)
 {
 	AUTO_CLOSE int fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
 	struct ifreq request = { .ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR };

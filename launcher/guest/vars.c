@@ -27,8 +27,9 @@ static int make_dirs(const char *path, mode_t mode, struct err *err)
 	r = make_dirs(dirname(parent), 0755, err);
 	if (r < 0)
 		return r;
-	return mkdir(path, mode) == 0 || errno == EEXIST ? 0 :
-							    err_sys(err, -errno, "making the directory %s", path);
+	return mkdir(path, mode) == 0 || errno == EEXIST
+		       ? 0
+		       : err_sys(err, -errno, "making the directory %s", path);
 }
 
 static void print_origin(const struct plan_vars *vars, struct str *out)
@@ -41,8 +42,8 @@ static void print_origin(const struct plan_vars *vars, struct str *out)
 
 static int write_copy(int dirfd, const char *temporary, const struct str *data)
 {
-	AUTO_CLOSE int fd = openat(dirfd, temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW,
-				   0600);
+	AUTO_CLOSE int fd = openat(dirfd, temporary,
+				   O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
 	int r;
 
 	if (fd < 0)

@@ -9,9 +9,9 @@
 
 struct err;
 
-// Makes plan_vars.path where `create` says so: directories (the last one 0700), a temporary file beside
-// it, 0600, fsync, then its name. A copy that is there by now is left as it is and counts as made. On
-// failure nothing is left. Returns 0 or -errno with a message.
+// Makes plan_vars.path where `create` says so: directories (the last one 0700), a temporary file
+// beside it, 0600, fsync, then its name. A copy that is there by now is left as it is and counts as
+// made. On failure nothing is left. Returns 0 or -errno with a message.
 int vars_create(const struct plan_vars *vars, struct err *err);
 
 // What is beside the copy at `path`; found is false where nothing is, or not in this form.

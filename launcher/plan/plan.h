@@ -55,7 +55,9 @@ struct plan_pin {
 struct plan_helper {
 	char *name;
 	struct strv argv; // as QEMU's user
-	char *socket;	  // its listening socket in the run directory, NULL: a PLAN_FD_STREAM connects it
+	// Its listening socket in the run directory. NULL: its end of a socket pair is its fd 3, the
+	// other one a PLAN_FD_STREAM.
+	char *socket;
 };
 
 // A file that must exist before start and stays after (never journalled).

@@ -109,7 +109,8 @@ void guest_assert_diag(const struct guest *guest, enum diag_level level, const c
 	if (!diag)
 		print_error("no %s\n", code);
 	assert_non_null(diag);
-	if (diag->line != line || !strstr(diag->text, text) || (hint && (!diag->hint || !strstr(diag->hint, hint)))) {
+	if (diag->line != line || !strstr(diag->text, text) ||
+	    (hint && (!diag->hint || !strstr(diag->hint, hint)))) {
 		show(&guest->fx.diags);
 		show(&guest->fx.plan.warnings);
 	}

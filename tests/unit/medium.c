@@ -61,7 +61,8 @@ static void put_next(uint8_t *table, int bits, unsigned cluster, uint32_t next)
 
 void medium_put_fat(struct medium *medium, size_t start, int bits, const char *file)
 {
-	unsigned total = bits == 16 ? 8000 : 1000, fat_sectors = 32, root_sectors = bits == 32 ? 0 : 1;
+	unsigned total = bits == 16 ? 8000 : 1000, fat_sectors = 32,
+		 root_sectors = bits == 32 ? 0 : 1;
 	uint8_t *boot = medium->bytes + start, *table = boot + SECTOR, *root, *data;
 
 	data = table + (fat_sectors + root_sectors) * SECTOR;
@@ -119,7 +120,8 @@ void medium_put_gpt(struct medium *medium, size_t block, size_t start)
 
 void medium_put_iso(struct medium *medium, int platform, int section)
 {
-	uint8_t *first = medium->bytes + (size_t)16 * 2048, *record = first + 2048, *end = record + 2048;
+	uint8_t *first = medium->bytes + (size_t)16 * 2048, *record = first + 2048,
+		*end = record + 2048;
 	uint8_t *catalogue = medium->bytes + (size_t)30 * 2048;
 
 	memcpy(first, "\001CD001", 6);

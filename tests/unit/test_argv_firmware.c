@@ -16,16 +16,35 @@
 #define VARS "/state/demo/demo_VARS.fd"
 
 static char raw[] = "raw", plain[] = PLAIN, plain_vars[] = "/fw/VARS.fd", secure[] = SECURE,
-	    secure_vars[] = "/fw/VARS.ms.fd", empty[] = "/fw/CODE.secboot.fd", source[] = "/desc.json";
+	    secure_vars[] = "/fw/VARS.ms.fd", empty[] = "/fw/CODE.secboot.fd",
+	    source[] = "/desc.json";
 
 // As Debian 12 has them: enrolled keys first, then secure boot with no keys, then without.
 static const struct firmware debian[] = {
-	{ .code = secure, .vars_template = secure_vars, .code_format = raw, .vars_format = raw, .source = source,
-	  .secure_boot = true, .requires_smm = true, .enrolled_keys = true, .q35 = true },
-	{ .code = empty, .vars_template = plain_vars, .code_format = raw, .vars_format = raw, .source = source,
-	  .secure_boot = true, .requires_smm = true, .q35 = true },
-	{ .code = plain, .vars_template = plain_vars, .code_format = raw, .vars_format = raw, .source = source,
-	  .q35 = true, .i440fx = true },
+	{ .code = secure,
+	  .vars_template = secure_vars,
+	  .code_format = raw,
+	  .vars_format = raw,
+	  .source = source,
+	  .secure_boot = true,
+	  .requires_smm = true,
+	  .enrolled_keys = true,
+	  .q35 = true },
+	{ .code = empty,
+	  .vars_template = plain_vars,
+	  .code_format = raw,
+	  .vars_format = raw,
+	  .source = source,
+	  .secure_boot = true,
+	  .requires_smm = true,
+	  .q35 = true },
+	{ .code = plain,
+	  .vars_template = plain_vars,
+	  .code_format = raw,
+	  .vars_format = raw,
+	  .source = source,
+	  .q35 = true,
+	  .i440fx = true },
 };
 
 static void install(struct guest *guest)
@@ -62,9 +81,11 @@ static void test_ovmf(void **state)
 	guest_make(&guest);
 	guest_assert_fine(&guest);
 	guest_assert_has(&guest, "-blockdev",
-			 "driver=raw,node-name=pflash0-node,read-only=on,file.driver=file,file.filename=" PLAIN);
+			 "driver=raw,node-name=pflash0-node,read-only=on,file.driver=file,file."
+			 "filename=" PLAIN);
 	guest_assert_has(&guest, "-blockdev",
-			 "driver=raw,node-name=pflash1-node,read-only=off,file.driver=file,file.filename=/dev/fdset/10,"
+			 "driver=raw,node-name=pflash1-node,read-only=off,file.driver=file,file."
+			 "filename=/dev/fdset/10,"
 			 "cache.direct=off,cache.no-flush=off");
 	guest_assert_has(&guest, "-machine", "pflash0=pflash0-node,pflash1=pflash1-node");
 	assert_null(argv_fixture_value(&guest.fx, "-global", 0));
@@ -99,13 +120,15 @@ static void test_secure_boot(void **state)
 	guest_init(&guest, "[firmware]\ntype = ovmf-secureboot\n[vm]\nmachine = pc\n");
 	install(&guest);
 	guest_make(&guest);
-	guest_assert_diag(&guest, DIAG_ERROR, "secure-boot-machine", GUEST_LINE(2), "SMM", "machine = q35");
+	guest_assert_diag(&guest, DIAG_ERROR, "secure-boot-machine", GUEST_LINE(2), "SMM",
+			  "machine = q35");
 	guest_finish(&guest);
 
 	guest_init(&guest, "[firmware]\ntype = ovmf-secureboot\ncode = " PLAIN "\n");
 	install(&guest);
 	guest_make(&guest);
-	guest_assert_diag(&guest, DIAG_HOST_ERROR, "secure-boot-code", GUEST_LINE(3), "/desc.json", "leave code");
+	guest_assert_diag(&guest, DIAG_HOST_ERROR, "secure-boot-code", GUEST_LINE(3), "/desc.json",
+			  "leave code");
 	guest_finish(&guest);
 }
 
@@ -130,15 +153,18 @@ static void test_explicit_code(void **state)
 	guest_assert_diag(&guest, DIAG_ERROR, "no-template", 0, "/my/OVMF.fd", "template = PATH");
 	guest_finish(&guest);
 
-	guest_init(&guest, "[firmware]\ncode = /my/O,VMF.fd\ntemplate = /my/VARS\nvars = /my/own\n");
+	guest_init(&guest,
+		   "[firmware]\ncode = /my/O,VMF.fd\ntemplate = /my/VARS\nvars = /my/own\n");
 	install(&guest);
 	guest_add_file(&guest, "/my/O,VMF.fd");
 	guest_add_file(&guest, "/my/VARS")->qcow2 = true;
 	guest_make(&guest);
 	guest_assert_fine(&guest);
 	guest_assert_has(&guest, "-blockdev",
-			 "driver=raw,node-name=pflash0-node,read-only=on,file.driver=file,file.filename=/my/O,,VMF.fd");
-	assert_int_equal(strncmp(argv_fixture_value(&guest.fx, "-blockdev", 1), "driver=qcow2,", 13), 0);
+			 "driver=raw,node-name=pflash0-node,read-only=on,file.driver=file,file."
+			 "filename=/my/O,,VMF.fd");
+	assert_int_equal(
+		strncmp(argv_fixture_value(&guest.fx, "-blockdev", 1), "driver=qcow2,", 13), 0);
 	assert_string_equal(guest.fx.plan.vars.path, "/my/own");
 	guest_finish(&guest);
 }
@@ -172,7 +198,8 @@ static void test_nothing_installed(void **state)
 		guest_init(&guest, "");
 		strcpy(guest.fx.facts.system.distro, rows[i].distro);
 		guest_make(&guest);
-		guest_assert_diag(&guest, DIAG_HOST_ERROR, "no-firmware", 0, "no OVMF for a q35", rows[i].hint);
+		guest_assert_diag(&guest, DIAG_HOST_ERROR, "no-firmware", 0, "no OVMF for a q35",
+				  rows[i].hint);
 		assert_int_equal(guest.fx.plan.n_fds, 0);
 		guest_finish(&guest);
 	}
@@ -185,7 +212,8 @@ static void test_types_without_uefi(void **state)
 	(void)state;
 	guest_init(&guest, "[firmware]\ntype = none\n");
 	guest_make(&guest);
-	guest_assert_diag(&guest, DIAG_ERROR, "no-boot", GUEST_LINE(2), "type = none", "kernel = PATH");
+	guest_assert_diag(&guest, DIAG_ERROR, "no-boot", GUEST_LINE(2), "type = none",
+			  "kernel = PATH");
 	guest_finish(&guest);
 
 	guest_init(&guest, "[boot]\nkernel = /k\ninitrd = /i\ncmdline = a=1,b c\n");
@@ -215,7 +243,8 @@ static void test_types_without_uefi(void **state)
 	guest_init(&guest, "[boot]\nkernel = /k\n");
 	guest_add_file(&guest, "/k")->type = FILE_MISSING;
 	guest_make(&guest);
-	guest_assert_diag(&guest, DIAG_HOST_ERROR, "file-missing", GUEST_LINE(2), "/k does not exist", "kernel");
+	guest_assert_diag(&guest, DIAG_HOST_ERROR, "file-missing", GUEST_LINE(2),
+			  "/k does not exist", "kernel");
 	guest_finish(&guest);
 }
 
@@ -228,7 +257,8 @@ static void keep_copy(struct guest *guest)
 	install(guest);
 	fact(guest, VARS)->type = FILE_REGULAR;
 	fact(guest, VARS)->size = 540672;
-	*origin = (struct vars_origin){ true, mem_dup(VARS), mem_dup("/old/CODE.fd"), 3653632, 0x1234, false };
+	*origin = (struct vars_origin){ true,	 mem_dup(VARS), mem_dup("/old/CODE.fd"),
+					3653632, 0x1234,	false };
 }
 
 static void test_kept_copy(void **state)
@@ -285,7 +315,8 @@ static void test_copy_that_does_not_fit(void **state)
 	guest_init(&guest, "");
 	keep_copy(&guest);
 	guest.fx.facts.vars.code_size = 1966080;
-	assert_mismatch(&guest, "was made for /old/CODE.fd of 1966080 bytes; " PLAIN " has 3653632");
+	assert_mismatch(&guest,
+			"was made for /old/CODE.fd of 1966080 bytes; " PLAIN " has 3653632");
 
 	guest_init(&guest, "");
 	keep_copy(&guest);
@@ -341,7 +372,8 @@ static void test_unbootable(void **state)
 		guest_make(&guest);
 		assert_int_equal(guest.fx.diags.count, 0);
 		if (rows[i].text)
-			guest_assert_diag(&guest, DIAG_WARNING, "no-efi-loader", 0, rows[i].text, "[cdrom]");
+			guest_assert_diag(&guest, DIAG_WARNING, "no-efi-loader", 0, rows[i].text,
+					  "[cdrom]");
 		else
 			guest_assert_fine(&guest);
 		guest_finish(&guest);

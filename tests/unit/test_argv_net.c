@@ -41,7 +41,8 @@ static void test_user(void **state)
 	guest_assert_fine(&guest);
 	guest_assert_has(&guest, "-netdev",
 			 "user,id=net0,hostfwd=tcp::2222-:22,hostfwd=udp:127.0.0.1:53-:5353");
-	guest_assert_has(&guest, "-device", "virtio-net-pci,id=nic0,netdev=net0,mac=52:54:00:12:34:56,romfile=");
+	guest_assert_has(&guest, "-device",
+			 "virtio-net-pci,id=nic0,netdev=net0,mac=52:54:00:12:34:56,romfile=");
 	guest_finish(&guest);
 }
 
@@ -59,7 +60,8 @@ static void test_user_that_this_qemu_lacks(void **state)
 	guest_init(&guest, BIOS "[net \"a\"]\nmodel = rtl8139\n");
 	argv_fixture_add_caps(&guest.fx, "machine/q35 netdev/user device/virtio-net-pci");
 	guest_make(&guest);
-	guest_assert_diag(&guest, DIAG_HOST_ERROR, "net-model", FIRST + 1, "rtl8139", "leave model away");
+	guest_assert_diag(&guest, DIAG_HOST_ERROR, "net-model", FIRST + 1, "rtl8139",
+			  "leave model away");
 	guest_finish(&guest);
 }
 
@@ -96,12 +98,15 @@ static void test_models_and_boot(void **state)
 	struct guest guest;
 
 	(void)state;
-	guest_init(&guest, BIOS "[boot]\norder = net\n[net \"a\"]\nmodel = e1000e\nmac = 52:54:00:00:00:01\n"
-				"[net \"b\"]\nmodel = rtl8139\nmac = 52:54:00:00:00:02\n");
+	guest_init(&guest, BIOS
+		   "[boot]\norder = net\n[net \"a\"]\nmodel = e1000e\nmac = 52:54:00:00:00:01\n"
+		   "[net \"b\"]\nmodel = rtl8139\nmac = 52:54:00:00:00:02\n");
 	guest_make(&guest);
 	guest_assert_fine(&guest);
-	guest_assert_has(&guest, "-device", "e1000e,id=nic0,netdev=net0,mac=52:54:00:00:00:01,bootindex=1");
-	guest_assert_has(&guest, "-device", "rtl8139,id=nic1,netdev=net1,mac=52:54:00:00:00:02,bootindex=2");
+	guest_assert_has(&guest, "-device",
+			 "e1000e,id=nic0,netdev=net0,mac=52:54:00:00:00:01,bootindex=1");
+	guest_assert_has(&guest, "-device",
+			 "rtl8139,id=nic1,netdev=net1,mac=52:54:00:00:00:02,bootindex=2");
 	guest_finish(&guest);
 }
 
@@ -117,7 +122,8 @@ static void test_bridge_under_tcg(void **state)
 	struct guest guest;
 
 	(void)state;
-	guest_init(&guest, BIOS "[net \"a\"]\ntype = bridge\nbridge = br0\nmac = 52:54:00:00:00:01\n");
+	guest_init(&guest,
+		   BIOS "[net \"a\"]\ntype = bridge\nbridge = br0\nmac = 52:54:00:00:00:01\n");
 	allow_taps(&guest);
 	guest_make(&guest);
 	guest_assert_fine(&guest);
@@ -139,19 +145,23 @@ static void test_vhost_queues(void **state)
 	} rows[] = {
 		{ 1, 0, "tap,id=net0,fd=10,vhost=on,vhostfd=11", "" },
 		{ 2, 0, "tap,id=net0,fds=10:11,vhost=on,vhostfds=12:13", ",mq=on,vectors=6" },
-		{ 16, 0, "tap,id=net0,fds=10:11:12:13,vhost=on,vhostfds=14:15:16:17", ",mq=on,vectors=10" },
+		{ 16, 0, "tap,id=net0,fds=10:11:12:13,vhost=on,vhostfds=14:15:16:17",
+		  ",mq=on,vectors=10" },
 		{ 16, 1, "tap,id=net0,fd=10,vhost=on,vhostfd=11", "" },
 		{ 1, 2, "tap,id=net0,fds=10:11,vhost=on,vhostfds=12:13", ",mq=on,vectors=6" },
 	};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-		AUTO_FREE char *queues = mem_printf(rows[i].queues ? "queues = %d\n" : "", rows[i].queues);
-		AUTO_FREE char *text = mem_printf(BIOS "[vm]\naccel = kvm\n[net \"a\"]\ntype = bridge\nbridge = br0\n"
-						       "mac = 52:54:00:00:00:01\n%s",
-						  queues);
+		AUTO_FREE char *queues =
+			mem_printf(rows[i].queues ? "queues = %d\n" : "", rows[i].queues);
+		AUTO_FREE char *text = mem_printf(
+			BIOS "[vm]\naccel = kvm\n[net \"a\"]\ntype = bridge\nbridge = br0\n"
+			     "mac = 52:54:00:00:00:01\n%s",
+			queues);
 		AUTO_FREE char *device = mem_printf(
-			"virtio-net-pci,id=nic0,netdev=net0,mac=52:54:00:00:00:01%s,romfile=", rows[i].device);
+			"virtio-net-pci,id=nic0,netdev=net0,mac=52:54:00:00:00:01%s,romfile=",
+			rows[i].device);
 		struct guest guest;
 
 		guest_init(&guest, text);
@@ -173,7 +183,8 @@ static void test_tap_that_is_there(void **state)
 	struct guest guest;
 
 	(void)state;
-	guest_init(&guest, BIOS "[vm]\naccel = kvm\n[net \"a\"]\ntype = tap\nifname = tap,7\nmodel = e1000\n");
+	guest_init(&guest, BIOS
+		   "[vm]\naccel = kvm\n[net \"a\"]\ntype = tap\nifname = tap,7\nmodel = e1000\n");
 	guest.fx.facts.system.kvm_present = true;
 	guest.fx.facts.can_vhost = true; // not for this model
 	guest_make(&guest);		 // without the capability: it may be this user's own
@@ -197,8 +208,8 @@ static void test_tap_without_the_right(void **state)
 
 		guest_init(&guest, text);
 		guest_make(&guest);
-		guest_assert_diag(&guest, DIAG_HOST_ERROR, "net-privilege", FIRST + 1, "CAP_NET_ADMIN",
-				  "ip tuntap add");
+		guest_assert_diag(&guest, DIAG_HOST_ERROR, "net-privilege", FIRST + 1,
+				  "CAP_NET_ADMIN", "ip tuntap add");
 		assert_int_equal(guest.fx.plan.n_fds, 0);
 		guest_finish(&guest);
 
@@ -223,7 +234,8 @@ static void test_queues_where_there_is_one(void **state)
 
 	guest_init(&guest, BIOS "[net \"a\"]\nqueues = 2\n");
 	guest_make(&guest);
-	guest_assert_diag(&guest, DIAG_ERROR, "net-queues", FIRST + 1, "several queues", "type = bridge");
+	guest_assert_diag(&guest, DIAG_ERROR, "net-queues", FIRST + 1, "several queues",
+			  "type = bridge");
 	guest_finish(&guest);
 }
 
@@ -233,7 +245,8 @@ static void test_passt(void **state)
 	const struct plan_helper *helper;
 
 	(void)state;
-	guest_init(&guest, BIOS "[net \"a\"]\ntype = passt\nforward = tcp:2222:22\nforward = udp:127.0.0.1:53:5353\n");
+	guest_init(&guest, BIOS "[net \"a\"]\ntype = passt\nforward = tcp:2222:22\nforward = "
+				"udp:127.0.0.1:53:5353\n");
 	guest.fx.facts.passt = mem_dup("/usr/bin/passt");
 	guest_make(&guest);
 	guest_assert_fine(&guest);
@@ -264,7 +277,8 @@ static void test_passt_with_an_older_qemu_or_none(void **state)
 
 	guest_init(&guest, BIOS "[net \"a\"]\ntype = passt\n");
 	guest_make(&guest);
-	guest_assert_diag(&guest, DIAG_HOST_ERROR, "net-passt", FIRST + 1, "not installed", "type = user");
+	guest_assert_diag(&guest, DIAG_HOST_ERROR, "net-passt", FIRST + 1, "not installed",
+			  "type = user");
 	guest_finish(&guest);
 }
 

@@ -102,7 +102,7 @@ static void test_looping_directory(void **state)
 static void test_cdrom(void **state)
 {
 	AUTO_FREE struct medium *bios = medium_new(), *only = medium_new(), *both = medium_new(),
-			 *other = medium_new(), *none = medium_new();
+				*other = medium_new(), *none = medium_new();
 
 	(void)state;
 	assert_int_equal(medium_look(none, true), BOOT_UNKNOWN);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The installed QEMU takes the files that it inherits, as a user who could not open one of them. Skipped
-// where there is none.
+// The installed QEMU takes the files that it inherits, as a user who could not open one of them.
+// Skipped where there is none.
 #include "tests/unit/guest.h"
 
 #include "base/cleanup.h"
@@ -35,16 +35,17 @@ static int setup(void **state)
 
 	*state = s;
 	// A comma in the path, and no way in for others.
-	return tree_make("", s->dir, sizeof(s->dir)) == 0 && tree_write(s->dir, "a,b c/out", "") == 0 &&
-			       chmod(s->dir, 0700) == 0 ?
-		       0 :
-		       -1;
+	return tree_make("", s->dir, sizeof(s->dir)) == 0 &&
+			       tree_write(s->dir, "a,b c/out", "") == 0 && chmod(s->dir, 0700) == 0
+		       ? 0
+		       : -1;
 }
 
 static bool run(const struct state *s, const char *command)
 {
-	AUTO_FREE char *line = mem_printf("cd '%s/a,b c' && PATH=$PATH:/sbin:/usr/sbin && { %s; } >out 2>&1",
-					  s->dir, command);
+	AUTO_FREE char *line =
+		mem_printf("cd '%s/a,b c' && PATH=$PATH:/sbin:/usr/sbin && { %s; } >out 2>&1",
+			   s->dir, command);
 
 	return system(line) == 0;
 }
@@ -131,16 +132,20 @@ static void assert_starts(struct state *s)
 	start(s, true);
 }
 
-static const char write_disk0[] = "{\"execute\":\"human-monitor-command\",\"arguments\":"
-				  "{\"command-line\":\"qemu-io -d /machine/peripheral/disk0/virtio-backend \\\"write -P 0x5a 64k 64k\\\"\"}}"
-				  "{\"execute\":\"human-monitor-command\",\"arguments\":"
-				  "{\"command-line\":\"qemu-io -d /machine/peripheral/disk0/virtio-backend \\\"discard 512k 64k\\\"\"}}";
+static const char write_disk0[] =
+	"{\"execute\":\"human-monitor-command\",\"arguments\":"
+	"{\"command-line\":\"qemu-io -d /machine/peripheral/disk0/virtio-backend \\\"write -P 0x5a "
+	"64k 64k\\\"\"}}"
+	"{\"execute\":\"human-monitor-command\",\"arguments\":"
+	"{\"command-line\":\"qemu-io -d /machine/peripheral/disk0/virtio-backend \\\"discard 512k "
+	"64k\\\"\"}}";
 
 static void test_all_buses(void **state)
 {
 	struct state *s = *state;
 
-	if (!run(s, "for i in 1 2 3 4 5 6; do truncate -s 1M $i.img; done; cp 6.img cd.iso; chmod 600 *"))
+	if (!run(s, "for i in 1 2 3 4 5 6; do truncate -s 1M $i.img; done; cp 6.img cd.iso; chmod "
+		    "600 *"))
 		skip();
 	make(s, BIOS "[disk \"a\"]\nfile = @/1.img\nserial = A,1\ndiscard = yes\n"
 		     "[disk \"b\"]\nfile = @/2.img\nbus = scsi\ncache = directsync\n"
@@ -151,7 +156,9 @@ static void test_all_buses(void **state)
 		     "[cdrom \"g\"]\nfile = @/cd.iso\n[cdrom \"h\"]\n[net \"n\"]\n");
 	s->guest.fx.commands = write_disk0;
 	assert_starts(s);
-	assert_true(run(s, "qemu-io -f raw -r -c 'read -v -P 0x5a 64k 64k' 1.img && ! grep -q 'failed' out"));
+	assert_true(run(
+		s,
+		"qemu-io -f raw -r -c 'read -v -P 0x5a 64k 64k' 1.img && ! grep -q 'failed' out"));
 	guest_finish(&s->guest);
 }
 
@@ -171,15 +178,18 @@ static void test_qcow2_chain_around_the_page_cache(void **state)
 {
 	struct state *s = *state;
 
-	if (!run(s, "qemu-img create -f raw base 1M && qemu-img create -f qcow2 -b base -F raw mid && "
-		    "qemu-img create -f qcow2 -b mid -F qcow2 top.qcow2 && qemu-io -c 'write -P 7 0 64k' mid"))
+	if (!run(s,
+		 "qemu-img create -f raw base 1M && qemu-img create -f qcow2 -b base -F raw mid && "
+		 "qemu-img create -f qcow2 -b mid -F qcow2 top.qcow2 && qemu-io -c 'write -P 7 0 "
+		 "64k' mid"))
 		skip();
 	make(s, BIOS "[disk \"a\"]\nfile = @/top.qcow2\ncache = none\n");
 	assert_true(facts_file(&s->guest.fx.facts, s->guest.profile.disks[0].file)->direct);
 	s->guest.fx.commands = write_disk0;
 	assert_starts(s);
 	assert_true(run(s, "qemu-io -r -c 'read -P 7 0 64k' -c 'read -P 0x5a 64k 64k' top.qcow2 && "
-			   "! grep -q failed out && qemu-io -r -c 'read -P 0 64k 64k' mid && ! grep -q failed out"));
+			   "! grep -q failed out && qemu-io -r -c 'read -P 0 64k 64k' mid && ! "
+			   "grep -q failed out"));
 	guest_finish(&s->guest);
 }
 
@@ -197,8 +207,10 @@ static void test_block_device(void **state)
 	s->guest.fx.commands = write_disk0;
 	assert_starts(s);
 	detach(s);
-	assert_non_null(strstr(argv_fixture_value(&s->guest.fx, "-blockdev", 0), "file.driver=host_device"));
-	assert_true(run(s, "qemu-io -f raw -r -c 'read -P 0x5a 64k 64k' image && ! grep -q failed out"));
+	assert_non_null(strstr(argv_fixture_value(&s->guest.fx, "-blockdev", 0),
+			       "file.driver=host_device"));
+	assert_true(run(
+		s, "qemu-io -f raw -r -c 'read -P 0x5a 64k 64k' image && ! grep -q failed out"));
 	guest_finish(&s->guest);
 }
 
@@ -206,13 +218,15 @@ static char *ovmf_text(const char *type, const char *code, const char *template)
 {
 	if (access(code, R_OK) != 0 || access(template, R_OK) != 0)
 		skip();
-	return mem_printf("[firmware]\ntype = %s\ncode = %s\ntemplate = %s\n", type, code, template);
+	return mem_printf("[firmware]\ntype = %s\ncode = %s\ntemplate = %s\n", type, code,
+			  template);
 }
 
 static void test_ovmf(void **state)
 {
 	struct state *s = *state;
-	AUTO_FREE char *text = ovmf_text("ovmf", "/usr/share/OVMF/OVMF_CODE_4M.fd", "/usr/share/OVMF/OVMF_VARS_4M.fd");
+	AUTO_FREE char *text = ovmf_text("ovmf", "/usr/share/OVMF/OVMF_CODE_4M.fd",
+					 "/usr/share/OVMF/OVMF_VARS_4M.fd");
 
 	make(s, text);
 	assert_starts(s);
@@ -256,7 +270,8 @@ static void test_direct_kernel(void **state)
 {
 	struct state *s = *state;
 
-	if (!make_kernel(s) || !run(s, "chmod 644 kernel && echo data > initrd && chmod 600 initrd"))
+	if (!make_kernel(s) ||
+	    !run(s, "chmod 644 kernel && echo data > initrd && chmod 600 initrd"))
 		skip();
 	make(s, "[boot]\nkernel = @/kernel\ninitrd = @/initrd\ncmdline = console=ttyS0 x=1,2\n");
 	assert_starts(s);

@@ -82,7 +82,8 @@ static struct file_fact *fact(struct fixture *f, const char *name)
 	return (struct file_fact *)file;
 }
 
-static void put_file(struct fixture *f, const char *name, const void *data, size_t size, mode_t mode)
+static void put_file(struct fixture *f, const char *name, const void *data, size_t size,
+		     mode_t mode)
 {
 	AUTO_FREE char *path = mem_printf("%s/%s", f->dir, name);
 	AUTO_CLOSE int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
@@ -95,8 +96,8 @@ static void put_file(struct fixture *f, const char *name, const void *data, size
 // Runs a tool in the directory; false: it failed or is not here.
 static bool run(struct fixture *f, const char *command)
 {
-	AUTO_FREE char *line = mem_printf("cd '%s' && PATH=$PATH:/sbin:/usr/sbin && { %s; } >out 2>&1", f->dir,
-					  command);
+	AUTO_FREE char *line = mem_printf(
+		"cd '%s' && PATH=$PATH:/sbin:/usr/sbin && { %s; } >out 2>&1", f->dir, command);
 
 	return system(line) == 0;
 }
@@ -110,8 +111,10 @@ static void test_kinds_of_files(void **state)
 	assert_int_equal(symlink("loop", loop), 0);
 	assert_int_equal(mkfifo(fifo, 0600), 0);
 	assert_int_equal(tree_add(f->dir, "directory/\n"), 0);
-	read_files(f, "[disk \"a\"]\nfile = @/raw\n[disk \"b\"]\nfile = @/missing\n[disk \"c\"]\nfile = @/raw/below\n"
-		      "[disk \"d\"]\nfile = @/fifo\n[disk \"e\"]\nfile = @/directory\n[disk \"f\"]\nfile = @/loop\n"
+	read_files(f, "[disk \"a\"]\nfile = @/raw\n[disk \"b\"]\nfile = @/missing\n[disk "
+		      "\"c\"]\nfile = @/raw/below\n"
+		      "[disk \"d\"]\nfile = @/fifo\n[disk \"e\"]\nfile = @/directory\n[disk "
+		      "\"f\"]\nfile = @/loop\n"
 		      "[disk \"g\"]\nfile = /dev/null\n");
 	assert_int_equal(fact(f, "raw")->type, FILE_REGULAR);
 	assert_int_equal(fact(f, "raw")->size, 4);
@@ -136,7 +139,8 @@ static void test_identity(void **state)
 	put_file(f, "raw", "data", 4, 0600);
 	put_file(f, "other", "data", 4, 0600);
 	assert_true(run(f, "ln -s raw link && ln raw hard"));
-	read_files(f, "[disk \"a\"]\nfile = @/raw\n[disk \"b\"]\nfile = @/link\n[disk \"c\"]\nfile = @/hard\n"
+	read_files(f, "[disk \"a\"]\nfile = @/raw\n[disk \"b\"]\nfile = @/link\n[disk \"c\"]\nfile "
+		      "= @/hard\n"
 		      "[disk \"d\"]\nfile = @/other\n");
 	assert_true(fact(f, "raw")->ino == fact(f, "link")->ino);
 	assert_true(fact(f, "raw")->ino == fact(f, "hard")->ino);
@@ -151,8 +155,8 @@ static void test_who_may_read(void **state)
 		uid_t uid, gid;
 		bool may;
 	} rows[] = {
-		{ 0644, 1, 1, true },	  { 0640, 1, 1, false },	{ 0640, 1, 23456, true },
-		{ 0604, 1, 23456, false }, { 0400, 12345, 1, true },	{ 0044, 12345, 23456, false },
+		{ 0644, 1, 1, true },	   { 0640, 1, 1, false },    { 0640, 1, 23456, true },
+		{ 0604, 1, 23456, false }, { 0400, 12345, 1, true }, { 0044, 12345, 23456, false },
 	};
 	struct fixture *f = *state;
 	AUTO_FREE char *path = mem_printf("%s/k", f->dir);
@@ -172,7 +176,8 @@ static void test_who_may_read(void **state)
 static void test_backing_chain(void **state)
 {
 	struct fixture *f = *state;
-	AUTO_FREE char *mid = mem_printf("%s/sub/mid", f->dir), *base = mem_printf("%s/sub/base", f->dir);
+	AUTO_FREE char *mid = mem_printf("%s/sub/mid", f->dir),
+		       *base = mem_printf("%s/sub/base", f->dir);
 
 	if (!run(f, "mkdir sub && qemu-img create -f raw sub/base 1M && cd sub && "
 		    "qemu-img create -f qcow2 -b base -F raw mid && cd .. && "
@@ -206,11 +211,14 @@ static void test_images_that_are_not_ours(void **state)
 {
 	struct fixture *f = *state;
 
-	if (!run(f, "qemu-img create -f qcow2 --object secret,id=s,data=x -o encrypt.format=aes,encrypt.key-secret=s "
-		    "aes 1M && qemu-img create -f qcow2 -o data_file=data,data_file_raw=on outside 1M && "
+	if (!run(f, "qemu-img create -f qcow2 --object secret,id=s,data=x -o "
+		    "encrypt.format=aes,encrypt.key-secret=s "
+		    "aes 1M && qemu-img create -f qcow2 -o data_file=data,data_file_raw=on outside "
+		    "1M && "
 		    "qemu-img create -u -f qcow2 -b nbd://127.0.0.1:9/x -F raw net 1M"))
 		skip();
-	read_files(f, "[disk \"a\"]\nfile = @/aes\n[disk \"b\"]\nfile = @/outside\n[disk \"c\"]\nfile = @/net\n");
+	read_files(f, "[disk \"a\"]\nfile = @/aes\n[disk \"b\"]\nfile = @/outside\n[disk "
+		      "\"c\"]\nfile = @/net\n");
 	assert_string_equal(fact(f, "aes")->unsupported, "is encrypted");
 	assert_string_equal(fact(f, "outside")->unsupported, "keeps its data in another file");
 	assert_string_equal(fact(f, "net")->unsupported, "has a backing image that is no file");
@@ -228,7 +236,8 @@ static void test_boot_media(void **state)
 	put_file(f, "disk", disk->bytes, sizeof(disk->bytes), 0600);
 	put_file(f, "cd", cd->bytes, sizeof(cd->bytes), 0600);
 	put_file(f, "blank", blank->bytes, sizeof(blank->bytes), 0600);
-	read_files(f, "[disk \"a\"]\nfile = @/disk\n[disk \"b\"]\nfile = @/blank\n[cdrom \"c\"]\nfile = @/cd\n");
+	read_files(f, "[disk \"a\"]\nfile = @/disk\n[disk \"b\"]\nfile = @/blank\n[cdrom "
+		      "\"c\"]\nfile = @/cd\n");
 	assert_int_equal(fact(f, "disk")->boot, BOOT_EFI);
 	assert_int_equal(fact(f, "blank")->boot, BOOT_BLANK);
 	assert_int_equal(fact(f, "cd")->boot, BOOT_NO_EFI);
@@ -271,11 +280,17 @@ static void test_chosen_firmware_and_its_variables(void **state)
 {
 	static char format[] = "raw";
 	struct fixture *f = *state;
-	AUTO_FREE char *good = mem_printf("%s/good", f->dir), *better = mem_printf("%s/better", f->dir);
+	AUTO_FREE char *good = mem_printf("%s/good", f->dir),
+		       *better = mem_printf("%s/better", f->dir);
 	AUTO_FREE char *vars = mem_printf("%s/template", f->dir);
 	AUTO_FREE char *copy = mem_printf("%s/state/demo_VARS.fd", f->dir);
-	struct plan_vars made = { .used = true, .create = true, .path = copy, .template = vars, .code = good,
-				  .code_size = 4, .code_hash = 5 };
+	struct plan_vars made = { .used = true,
+				  .create = true,
+				  .path = copy,
+				  .template = vars,
+				  .code = good,
+				  .code_size = 4,
+				  .code_hash = 5 };
 
 	put_file(f, "good", "good", 4, 0644);
 	put_file(f, "better", "good", 4, 0644);
@@ -283,10 +298,16 @@ static void test_chosen_firmware_and_its_variables(void **state)
 	assert_int_equal(vars_create(&made, NULL), 0);
 	f->facts.firmwares.count = 2;
 	f->facts.firmwares.items = mem_new(2, sizeof(struct firmware));
-	f->facts.firmwares.items[0] = (struct firmware){ .code = better, .vars_template = vars, .code_format = format,
-							 .vars_format = format, .i440fx = true };
-	f->facts.firmwares.items[1] = (struct firmware){ .code = good, .vars_template = vars, .code_format = format,
-							 .vars_format = format, .q35 = true };
+	f->facts.firmwares.items[0] = (struct firmware){ .code = better,
+							 .vars_template = vars,
+							 .code_format = format,
+							 .vars_format = format,
+							 .i440fx = true };
+	f->facts.firmwares.items[1] = (struct firmware){ .code = good,
+							 .vars_template = vars,
+							 .code_format = format,
+							 .vars_format = format,
+							 .q35 = true };
 	read_files(f, "");
 	assert_true(fact(f, "good")->hashed);
 	assert_null(facts_file(&f->facts, better));

@@ -109,8 +109,8 @@ static void test_damage(void **state)
 	static const struct {
 		size_t at;
 		uint32_t value;
-	} damage[] = { { 8, 0xffffffff }, { 12, 4095 }, { 16, 1024 }, { 16, 0xffffffff }, { 108, 0xffffffff },
-		       { 124, 4000 },	  { 4, 4 } };
+	} damage[] = { { 8, 0xffffffff },   { 12, 4095 },  { 16, 1024 }, { 16, 0xffffffff },
+		       { 108, 0xffffffff }, { 124, 4000 }, { 4, 4 } };
 	struct qcow2_header header;
 	struct image image;
 
@@ -125,7 +125,8 @@ static void test_damage(void **state)
 	}
 	make(&image);
 	for (size_t size = 0; size < 208; size++) {
-		AUTO_FREE uint8_t *exact = malloc(size + 1); // the sanitizer sees a read past `size` + 1
+		AUTO_FREE uint8_t *exact =
+			malloc(size + 1); // the sanitizer sees a read past `size` + 1
 
 		memcpy(exact, &image, size);
 		qcow2_header_parse(exact, size, &header);

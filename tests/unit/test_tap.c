@@ -68,7 +68,8 @@ static void test_named_by_the_kernel(void **state)
 	assert_true(one >= 0 && two >= 0);
 	assert_string_not_equal(first, second);
 	assert_int_equal(ioctl(one, TUNGETIFF, &request), 0);
-	assert_int_equal(request.ifr_flags & (IFF_TAP | IFF_NO_PI | IFF_VNET_HDR), IFF_TAP | IFF_NO_PI | IFF_VNET_HDR);
+	assert_int_equal(request.ifr_flags & (IFF_TAP | IFF_NO_PI | IFF_VNET_HDR),
+			 IFF_TAP | IFF_NO_PI | IFF_VNET_HDR);
 	assert_true(fcntl(one, F_GETFL) & O_NONBLOCK);
 	assert_true(fcntl(one, F_GETFD) & FD_CLOEXEC);
 	// Closing is the undo.

@@ -186,12 +186,9 @@ int main(void)
 {
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(test_copy_and_origin),
-		TEST(test_never_overwrites),
-		TEST(test_unused_makes_nothing),
-		TEST(test_missing_template),
-		TEST(test_nothing_left_when_full),
-		TEST(test_origin_of_nonsense),
+		TEST(test_copy_and_origin),	   TEST(test_never_overwrites),
+		TEST(test_unused_makes_nothing),   TEST(test_missing_template),
+		TEST(test_nothing_left_when_full), TEST(test_origin_of_nonsense),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
