@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: MIT
-// Owns what this QEMU binary can do, as a sorted set of words that was asked of the binary, and the text
-// form of that set for the cache and for recorded fixtures. Refuses to conclude anything from a version.
+// Owns what this QEMU binary can do, as a sorted set of words that was asked of the binary, and the
+// text form of that set for the cache and for recorded fixtures. Refuses to conclude anything from
+// a version.
 //
 // Words (NAME and the rest are QEMU's own spelling):
 //   machine/NAME  machine-alias/ALIAS/NAME  machine-deprecated/NAME  machine-max-cpus/NAME/N
-//   device/NAME   types of device, CPU models among them as device/MODEL-x86_64-cpu; one whose module is
-//		   missing has no word
+//   device/NAME   types of device, CPU models among them as device/MODEL-x86_64-cpu; one whose
+//		   module is missing has no word
 //   object/NAME   what -object may name
-//   property/TYPE/NAME  of the devices and objects that vfiorun uses (probe/binary.c has the list), of the
-//		   machines as property/q35/NAME and property/pc/NAME, of property/kvm-accel/NAME
+//   property/TYPE/NAME  of the devices and objects that vfiorun uses (probe/binary.c has the list),
+//		   of the machines as property/q35/NAME and property/pc/NAME, property/kvm-accel/NAME
 //   cpu/NAME      a property of every x86 CPU model, in the form with "-" ("hv-time", "topoext")
 //   command/NAME  a QMP command
-//   arg/COMMAND/MEMBER  a QMP command's argument, arg/COMMAND/MEMBER=VALUE where it is an enumeration;
+//   arg/COMMAND/MEMBER  a QMP command's argument; arg/COMMAND/MEMBER=VALUE of an enumeration
 //   arg/COMMAND/CASE/MEMBER[=VALUE]  the same of one case of a union, as in
 //		   arg/blockdev-add/file/aio=io_uring. Types have no names: QEMU hides them
 //   flag/NAME     a command line option, without its dash ("run-with", "runas")
@@ -30,14 +31,15 @@
 struct err;
 
 struct qemu_caps {
-	bool known;    // false: nobody could be asked; qemu_caps_has says yes to everything but no-…
+	bool known;    // false: nobody could be asked; qemu_caps_has says yes to all but no-…
 	char *path;    // the binary
 	char *version; // "7.2.22", for people
 	struct strv words; // sorted
 };
 
 void qemu_caps_finish(struct qemu_caps *caps);
-bool qemu_caps_has(const struct qemu_caps *caps, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+bool qemu_caps_has(const struct qemu_caps *caps, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
 // The first word that starts with the prefix, without the prefix; NULL: none.
 const char *qemu_caps_after(const struct qemu_caps *caps, const char *prefix);
 
@@ -47,7 +49,7 @@ void qemu_caps_sort(struct qemu_caps *caps); // and drops doubles
 // Drops this word or, where it ends in "/", all words below it.
 void qemu_caps_drop(struct qemu_caps *caps, const char *word);
 
-// Text: "qemu-caps 1", "path …", "version …", a blank line, a word a line (escaped), "end". Lines that
-// start with # are skipped; the end tells a whole file from a cut one.
+// Text: "qemu-caps 1", "path …", "version …", a blank line, a word a line (escaped), "end". Lines
+// that start with # are skipped; the end tells a whole file from a cut one.
 void qemu_caps_print(const struct qemu_caps *caps, struct str *out);
 int qemu_caps_parse(const char *text, struct qemu_caps *caps, struct err *err); // 0 or -EPROTO

@@ -188,7 +188,7 @@ static void make_key(struct str *key, const char *path, const struct stat *st,
 	str_add_escaped(key, system->kernel);
 	str_addc(key, '\n');
 	add_kvm(key, system);
-	str_addf(key, "as %lld:%lld\n\n", (long long)(int)question->uid, (long long)(int)question->gid);
+	str_addf(key, "as %d:%d\n\n", (int)question->uid, (int)question->gid);
 }
 
 static bool is_script(const char *path)
@@ -196,7 +196,8 @@ static bool is_script(const char *path)
 	AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	char start[2];
 
-	return fd >= 0 && read(fd, start, sizeof(start)) == sizeof(start) && memcmp(start, "#!", 2) == 0;
+	return fd >= 0 && read(fd, start, sizeof(start)) == sizeof(start) &&
+	       memcmp(start, "#!", sizeof(start)) == 0;
 }
 
 static void cache_open(struct cache *cache, const char *path, const struct qemu_question *question,

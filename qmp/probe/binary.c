@@ -142,8 +142,8 @@ static int ask_questions(struct search *search, struct err *err)
 		AUTO_JSON struct json_object *result = NULL;
 
 		r = inquiry_ask(&search->inquiry, questions[i].command,
-				implements ? inquiry_argument("implements", implements) : NULL, &result,
-				err);
+				implements ? inquiry_argument("implements", implements) : NULL,
+				&result, err);
 		if (r < 0)
 			return err_wrap(err, "%s", questions[i].command);
 		questions[i].add(&search->caps, result);
@@ -257,7 +257,8 @@ static void add_cpu_properties(struct qemu_caps *caps, struct json_object *list)
 	}
 }
 
-static void add_properties(struct qemu_caps *caps, const struct type *type, struct json_object *list)
+static void add_properties(struct qemu_caps *caps, const struct type *type,
+			   struct json_object *list)
 {
 	AUTO_STR struct str prefix = { 0 };
 
@@ -269,8 +270,9 @@ static void add_properties(struct qemu_caps *caps, const struct type *type, stru
 	add_names(caps, prefix.text, list);
 }
 
-// A device whose module is missing or of another build can make QEMU abort when it is looked at (7.2:
-// virtio-vga-gl without virtio-gpu-gl). It could not be used: its word goes, and another QEMU is asked on.
+// A device whose module is missing or of another build can make QEMU abort when it is looked at
+// (7.2: virtio-vga-gl without virtio-gpu-gl). It could not be used: its word goes, and another QEMU
+// is asked on.
 static int go_on_without(struct search *search, const struct type *type, struct err *err)
 {
 	AUTO_STR struct str word = { 0 };
@@ -283,10 +285,12 @@ static int go_on_without(struct search *search, const struct type *type, struct 
 	return inquiry_open(&search->inquiry, err);
 }
 
-static int ask_type(struct search *search, const struct type *type, const char *name, struct err *err)
+static int ask_type(struct search *search, const struct type *type, const char *name,
+		    struct err *err)
 {
 	AUTO_JSON struct json_object *result = NULL;
-	int r = inquiry_ask(&search->inquiry, property_commands[type->kind], inquiry_argument("typename", name), &result, err);
+	int r = inquiry_ask(&search->inquiry, property_commands[type->kind],
+			    inquiry_argument("typename", name), &result, err);
 
 	if (r == 0)
 		add_properties(&search->caps, type, result);

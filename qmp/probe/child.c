@@ -27,9 +27,13 @@ enum { MAX_ARGUMENTS = 32 };
 // Free numbers above those that the child uses, so that no dup2 below hits one still needed.
 enum { REPORT_FD = CHILD_QMP_FD + 1, FIRST_FREE_FD };
 
-// The same for everybody: the answers are cached, so nothing that is no part of the key may change them.
+// The same for everybody: the answers are cached, so nothing that is no part of the key may change
+// them.
 static const char *const environment[] = {
-	"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C", "HOME=/", NULL
+	"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+	"LC_ALL=C",
+	"HOME=/",
+	NULL,
 };
 
 // A file of fixed size in memory: reading it never waits for a grandchild that keeps its end open.
@@ -201,8 +205,8 @@ static int make_channels(bool qmp, struct qemu_child *child, int *theirs)
 	return io_set_nonblock(child->qmp, true);
 }
 
-int qemu_child_start(const struct qemu_probe *probe, const char *const *arguments, bool qmp, bool kvm,
-		     struct qemu_child *child, struct err *err)
+int qemu_child_start(const struct qemu_probe *probe, const char *const *arguments, bool qmp,
+		     bool kvm, struct qemu_child *child, struct err *err)
 {
 	struct start start = { .probe = probe, .kvm = kvm, .argv = { (char *)probe->path } };
 	AUTO_CLOSE int theirs = -1;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Owns one QEMU that is started to be asked, and the conversation with it. Refuses a bare "connection
-// closed": a failure says how the process ended and what it last said.
+// Owns one QEMU that is started to be asked, and the conversation with it. Refuses a bare
+// "connection closed": a failure says how the process ended and what it last said.
 #pragma once
 
 #include "qmp/probe/child.h"

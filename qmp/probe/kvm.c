@@ -22,7 +22,8 @@ static struct json_object *make_property(const char *path, const char *name)
 	return arguments;
 }
 
-// The CPU's hv- properties that may be features; passthrough and enforce-cpuid are ways of having them.
+// The CPU's hv- properties that may be features; passthrough and enforce-cpuid are ways of having
+// them.
 static void list_hyperv(const struct qemu_caps *caps, struct strv *names)
 {
 	for (size_t i = 0; i < caps->words.count; i++) {
@@ -74,8 +75,8 @@ static int try_model(const struct qemu_probe *probe, const char *cpu, const stru
 }
 
 // Passing Hyper-V through is a question of its own: a machine that can't may have KVM all the same.
-static int try_kvm(const struct qemu_probe *probe, const struct qemu_caps *caps, struct strv *offered,
-		   struct err *err)
+static int try_kvm(const struct qemu_probe *probe, const struct qemu_caps *caps,
+		   struct strv *offered, struct err *err)
 {
 	static const struct strv nothing = { 0 };
 	AUTO_STRV struct strv names = { 0 };

@@ -26,8 +26,8 @@ gid_t kvm_node_group(void)
 	return st.st_gid;
 }
 
-// The new node needs a file system for as long as it takes to bind it over the old one: a tmpfs on a
-// directory that every machine has, taken off again before anybody looks.
+// The new node needs a file system for as long as it takes to bind it over the old one: a tmpfs on
+// a directory that every machine has, taken off again before anybody looks.
 static int bind_new_node(dev_t device, uid_t uid)
 {
 	static const char made[] = "/tmp/kvm";

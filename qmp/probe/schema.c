@@ -6,8 +6,8 @@
 #include "qmp/caps.h"
 #include "qmp/json.h"
 
-// The commands whose arguments are command line options too, and the cases of their unions that vfiorun
-// writes; the rest of the schema is dropped.
+// The commands whose arguments are command line options too, and the cases of their unions that
+// vfiorun writes; the rest of the schema is dropped.
 static const struct {
 	const char *command;
 	const char *cases;
@@ -37,7 +37,8 @@ static struct json_object *make_index(struct json_object *schema)
 }
 
 // The entry that a member of `object` names.
-static struct json_object *follow(struct json_object *index, struct json_object *object, const char *name)
+static struct json_object *follow(struct json_object *index, struct json_object *object,
+				  const char *name)
 {
 	const char *type = json_text(object, name);
 
@@ -50,12 +51,13 @@ static const char *value_at(struct json_object *type, size_t i)
 	struct json_object *members = json_member(type, "members", json_type_array);
 	struct json_object *values = json_member(type, "values", json_type_array);
 
-	if (members)
-		return i < json_length(members) ? json_text(json_object_array_get_idx(members, i), "name") : NULL;
-	if (i >= json_length(values))
+	if (i >= json_length(members ? members : values))
 		return NULL;
+	if (members)
+		return json_text(json_object_array_get_idx(members, i), "name");
 	values = json_object_array_get_idx(values, i);
-	return json_object_is_type(values, json_type_string) ? json_object_get_string(values) : NULL;
+	return json_object_is_type(values, json_type_string) ? json_object_get_string(values) :
+							       NULL;
 }
 
 static void add_member(struct json_object *index, const char *prefix, struct json_object *member,

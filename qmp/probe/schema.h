@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
-// Owns the reading of query-qmp-schema: which members the arguments of the commands that vfiorun uses
-// have, and which values. Refuses names of types: QEMU gives numbers (docs/devel/qapi-code-gen.rst,
-// "Client JSON Protocol introspection"), so all words start from a command.
+// Owns the reading of query-qmp-schema: which members the arguments of the commands that vfiorun
+// uses have, and which values. Refuses names of types: QEMU gives numbers
+// (docs/devel/qapi-code-gen.rst, "Client JSON Protocol introspection"), so all words start from a
+// command.
 #pragma once
 
 struct json_object;

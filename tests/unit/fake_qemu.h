@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Owns a QEMU that only answers questions, and as its file name says: a test program that is started
-// under a name with "fake-qemu" in it is one. Refuses to run a guest.
+// Owns a QEMU that only answers questions, and as its file name says: a test program that is
+// started under a name with "fake-qemu" in it is one. Refuses to run a guest.
 //
 //   fake-qemu          an honest one with few words
 //   arch  shapes       answers another architecture; nothing but the number 5

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: MIT
 #include "base/cleanup.h"
 #include "base/err.h"
+#include "base/io.h"
+#include "base/mem.h"
 #include "base/str.h"
 #include "qmp/caps.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -184,6 +187,35 @@ static void test_wrong_texts_are_refused_with_their_line(void **state)
 	}
 }
 
+// The recorded and derived ones in tests/qemu, and what tells them apart.
+static void test_the_fixtures(void **state)
+{
+	static const struct {
+		const char *file, *alias, *there, *not_there;
+	} rows[] = {
+		{ "6.2", "pc-q35-6.2", "flag/runas", "object/thread-context" },
+		{ "7.2", "pc-q35-7.2", "flag/runas", "netdev/passt" },
+		{ "10.0", "pc-q35-10.0", "option/run-with/user", "flag/runas" },
+		{ "11.0", "pc-q35-11.0", "netdev/passt", "flag/runas" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		AUTO_FREE char *path = mem_printf("tests/qemu/qemu-%s.caps", rows[i].file);
+		AUTO_STR struct str text = { 0 };
+		struct qemu_caps caps;
+
+		assert_int_equal(io_read_file(AT_FDCWD, path, &text, 1 << 20, NULL), 0);
+		assert_true(str_starts(text.text, "# "));
+		caps = parsed(text.text);
+		assert_string_equal(qemu_caps_after(&caps, "machine-alias/q35/"), rows[i].alias);
+		assert_true(qemu_caps_has(&caps, "device/qemu64-x86_64-cpu"));
+		assert_true(qemu_caps_has(&caps, "%s", rows[i].there));
+		assert_false(qemu_caps_has(&caps, "%s", rows[i].not_there));
+		qemu_caps_finish(&caps);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -197,6 +229,7 @@ int main(void)
 		cmocka_unit_test(test_comments_are_skipped_and_order_is_free),
 		cmocka_unit_test(test_every_cut_of_a_text_is_refused),
 		cmocka_unit_test(test_wrong_texts_are_refused_with_their_line),
+		cmocka_unit_test(test_the_fixtures),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
