@@ -29,7 +29,9 @@ static const char *get_string(struct json_object *object, const char *key)
 {
 	struct json_object *value;
 
-	return json_object_object_get_ex(object, key, &value) ? json_object_get_string(value) : "";
+	if (!json_object_object_get_ex(object, key, &value))
+		return "";
+	return value ? json_object_get_string(value) : "nothing";
 }
 
 static struct json_object *print_journal(const struct paths *paths, const char *name)

@@ -201,19 +201,25 @@ static int alive_target(const struct plan *plan)
 	return -1;
 }
 
-static const struct cpuset *emulator_cpus(const struct plan *plan)
+// While QEMU starts it may use every CPU of its plan: its RAM is touched first on the right nodes, and
+// what it does then (preallocation above all) is not squeezed onto the emulator's CPUs.
+static struct cpuset start_cpus(const struct plan *plan)
 {
+	struct cpuset cpus = { 0 };
+
 	for (size_t i = 0; i < plan->n_pins; i++) {
-		if (plan->pins[i].target == PIN_EMULATOR)
-			return &plan->pins[i].cpus;
+		if (plan->pins[i].target == PIN_EMULATOR && cpuset_is_empty(&plan->pins[i].cpus))
+			return (struct cpuset){ 0 };
+		cpuset_or(&cpus, &plan->pins[i].cpus);
 	}
-	return NULL;
+	return cpus;
 }
 
 // The pid is on disk before QEMU is: the child waits, and exits should we die first.
 static int start_qemu(struct keeper *keeper, const struct opened_fds *fds, struct err *err)
 {
 	const struct plan *plan = keeper->state.plan;
+	struct cpuset affinity = start_cpus(plan);
 	struct spawn spawn = {
 		.argv = &plan->argv,
 		.environment = &plan->environment,
@@ -224,7 +230,7 @@ static int start_qemu(struct keeper *keeper, const struct opened_fds *fds, struc
 		.uid = plan->user.uid,
 		.gid = plan->user.gid,
 		.memlock = plan->memlock,
-		.affinity = emulator_cpus(plan),
+		.affinity = &affinity,
 		.kvm_node = plan->kvm_node,
 		.open_in_child = open_alive,
 		.context = keeper,

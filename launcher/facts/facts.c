@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: MIT
+#include "launcher/facts/facts.h"
+
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "launcher/facts/files.h"
+#include "launcher/facts/firmware.h"
+#include "launcher/facts/qemu.h"
+#include "launcher/guest/paths.h"
+#include "launcher/guest/state.h"
+#include "launcher/plan/plan.h"
+#include "tune/host/root.h"
+
+#include <cap-ng.h>
+#include <pwd.h>
+#include <string.h>
+#include <sys/resource.h>
+
+static void account_set(struct account *account, const struct passwd *entry)
+{
+	if (!entry)
+		return;
+	mem_set(&account->name, entry->pw_name);
+	account->uid = entry->pw_uid;
+	account->gid = entry->pw_gid;
+	account->found = true;
+}
+
+// sudo and pkexec tell who called them; only root's own caller is asked.
+static void read_login(struct account *login)
+{
+	static const char *const variables[] = { "SUDO_UID", "PKEXEC_UID" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(variables); i++) {
+		const char *value = getenv(variables[i]);
+		uint64_t uid;
+
+		if (value && str_parse_u64(value, &uid) && uid != 0) {
+			account_set(login, getpwuid((uid_t)uid));
+			return;
+		}
+	}
+}
+
+static void read_accounts(const struct profile *profile, struct facts *facts)
+{
+	account_set(&facts->self, getpwuid(geteuid()));
+	if (!facts->self.found)
+		facts->self = (struct account){ mem_printf("%u", geteuid()), geteuid(), getegid(), true };
+	account_set(&facts->vfiorun, getpwnam("vfiorun"));
+	account_set(&facts->nobody, getpwnam("nobody"));
+	if (facts->root)
+		read_login(&facts->login);
+	if (profile->vm.user)
+		account_set(&facts->named, getpwnam(profile->vm.user));
+}
+
+static void read_rights(struct facts *facts)
+{
+	struct rlimit limit;
+
+	facts->root = geteuid() == 0;
+	if (capng_get_caps_process() == 0) {
+		facts->can_nice = capng_have_capability(CAPNG_EFFECTIVE, CAP_SYS_NICE);
+		facts->can_net = capng_have_capability(CAPNG_EFFECTIVE, CAP_NET_ADMIN);
+	}
+	if (getrlimit(RLIMIT_RTPRIO, &limit) == 0 && limit.rlim_cur > 0)
+		facts->can_nice = true;
+	if (getrlimit(RLIMIT_MEMLOCK, &limit) == 0) {
+		facts->memlock_soft = limit.rlim_cur == RLIM_INFINITY ? UINT64_MAX : limit.rlim_cur;
+		facts->memlock_hard = limit.rlim_max == RLIM_INFINITY ? UINT64_MAX : limit.rlim_max;
+	}
+}
+
+// What a window or a sound server needs to be found.
+static void copy_environment(const char *const *names, struct strv *to)
+{
+	for (; *names; names++) {
+		const char *value = getenv(*names);
+
+		if (value && *value)
+			strv_addf(to, "%s=%s", *names, value);
+	}
+}
+
+static void read_environment(struct facts *facts)
+{
+	static const char *const display[] = { "DISPLAY", "WAYLAND_DISPLAY", "XAUTHORITY",
+					       "XDG_RUNTIME_DIR", "XDG_SESSION_TYPE", "PULSE_SERVER",
+					       "PIPEWIRE_REMOTE", "LANG", NULL };
+	static const char *const home[] = { "HOME", "USER", "LOGNAME", NULL };
+
+	copy_environment(display, &facts->environment);
+	copy_environment(home, &facts->home_environment);
+}
+
+static void add_pins(const struct state *state, struct cpuset *others)
+{
+	for (size_t i = 0; state->plan && i < state->plan->n_pins; i++) {
+		const struct plan_pin *pin = &state->plan->pins[i];
+
+		if (pin->target == PIN_VCPU)
+			cpuset_or(others, &pin->cpus);
+	}
+}
+
+static void read_other_guests(const struct profile *profile, const struct paths *paths,
+			      struct facts *facts)
+{
+	AUTO_STRV struct strv names = { 0 };
+
+	guest_list(paths, &names);
+	for (size_t i = 0; i < names.count; i++) {
+		struct state state;
+		enum life life;
+
+		if (str_eq(names.items[i], profile->vm.name))
+			continue;
+		life = guest_look(paths, names.items[i], &state);
+		if (life == LIFE_RUNNING || life == LIFE_ORPHAN)
+			add_pins(&state, &facts->others);
+		state_finish(&state);
+	}
+}
+
+const struct account *facts_qemu_user(const struct profile *profile, const struct facts *facts)
+{
+	bool desktop = facts->environment.count > 0 && profile->display.type == DISPLAY_AUTO;
+	bool windowed = profile->display.type > DISPLAY_NONE || desktop;
+
+	if (profile->vm.user)
+		return facts->named.found ? &facts->named : NULL;
+	if (!facts->root)
+		return &facts->self;
+	if (windowed && facts->login.found)
+		return &facts->login;
+	if (facts->vfiorun.found)
+		return &facts->vfiorun;
+	return facts->nobody.found ? &facts->nobody : NULL;
+}
+
+static void read_qemu(const struct profile *profile, const struct facts_options *options,
+		      struct facts *facts)
+{
+	const struct account *user = facts_qemu_user(profile, facts);
+	const char *model = profile->cpu.model ? profile->cpu.model : "host";
+	struct qemu_question question = {
+		.binary = profile->vm.qemu,
+		.cpu_model = profile->vm.accel == ACCEL_TCG ? NULL : model,
+		.uid = facts->root && user ? user->uid : (uid_t)-1,
+		.gid = facts->root && user ? user->gid : (gid_t)-1,
+		.cache_dir = options->paths->cache_dir,
+	};
+	struct err err = ERR_NONE;
+
+	if (qemu_facts_read(&question, &facts->system, &facts->qemu, &err) < 0)
+		facts->qemu_error = mem_dup(err.text);
+}
+
+static unsigned wanted_attributes(const struct profile *profile)
+{
+	unsigned wanted = 0;
+
+	if (profile->host.governor)
+		wanted |= 1u << ATTRIBUTE_GOVERNOR;
+	if (profile->host.epp)
+		wanted |= 1u << ATTRIBUTE_EPP;
+	if (profile->host.min_freq >= 0)
+		wanted |= 1u << ATTRIBUTE_MIN_FREQ;
+	if (profile->host.boost != TRI_AUTO)
+		wanted |= 1u << ATTRIBUTE_BOOST | 1u << ATTRIBUTE_NO_TURBO;
+	if (profile->host.halt_poll_ns >= 0)
+		wanted |= 1u << ATTRIBUTE_HALT_POLL_NS;
+	if (profile->host.ignore_msrs != TRI_AUTO)
+		wanted |= 1u << ATTRIBUTE_IGNORE_MSRS;
+	if (profile->host.latency >= 0)
+		wanted |= 1u << ATTRIBUTE_LATENCY;
+	return wanted;
+}
+
+int facts_read(struct root *root, const struct profile *profile, const struct facts_options *options,
+	       struct facts *facts, struct err *err)
+{
+	const char *name = profile->vm.name;
+	int r;
+
+	*facts = (struct facts){ .live = root->live, .memlock_hard = UINT64_MAX };
+	r = cpu_facts_read(root, &facts->cpus, err);
+	if (r < 0)
+		return r;
+	memory_facts_read(root, &facts->memory);
+	system_facts_read(root, &facts->system);
+	firmware_read(root, NULL, &facts->firmwares);
+	attribute_facts_read(root, wanted_attributes(profile), &facts->cpus.online, &facts->attributes);
+	facts->run_dir = mem_printf("%s/%s", options->paths->run_base, name);
+	facts->state_dir = mem_printf("%s/%s", options->paths->state_base, name);
+	facts->log_dir = mem_dup(options->paths->log_dir);
+	if (!root->live)
+		return 0;
+	read_rights(facts);
+	read_accounts(profile, facts);
+	read_environment(facts);
+	read_other_guests(profile, options->paths, facts);
+	read_qemu(profile, options, facts);
+	return files_read(root, profile, facts_qemu_user(profile, facts), facts, err);
+}
+
+static void account_finish(struct account *account)
+{
+	free(account->name);
+}
+
+void facts_finish(struct facts *facts)
+{
+	cpu_facts_finish(&facts->cpus);
+	memory_facts_finish(&facts->memory);
+	system_facts_finish(&facts->system);
+	qemu_caps_finish(&facts->qemu);
+	firmware_list_finish(&facts->firmwares);
+	files_finish(facts);
+	free(facts->qemu_error);
+	free(facts->run_dir);
+	free(facts->state_dir);
+	free(facts->log_dir);
+	account_finish(&facts->self);
+	account_finish(&facts->login);
+	account_finish(&facts->vfiorun);
+	account_finish(&facts->nobody);
+	account_finish(&facts->named);
+	strv_finish(&facts->environment);
+	strv_finish(&facts->home_environment);
+	attribute_facts_finish(&facts->attributes);
+	*facts = (struct facts){ 0 };
+}

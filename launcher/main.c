@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: MIT
+// vfiorun: one profile, one command, a pinned guest, and the host as it was.
+//
+// A map, by the way a run goes:
+//
+//   commands/commands.c   the command line becomes a struct command_line; the table says who acts
+//   prepare.c             profile/  text → what a person wants, every mistake with its place
+//                         facts/    the host, this QEMU, firmware, named files → what is known
+//                         plan/     both → struct plan: pins, host changes, descriptors (pure)
+//                         argv/     both → QEMU's command line (pure)
+//   run.c                 the plan is carried out:
+//   run/keeper.c            the keeper journals and applies it, holds QEMU, and puts everything back
+//   run/spawn.c             QEMU is made: recorded on disk before it is QEMU
+//   run/monitor.c           a second process, without rights, speaks QMP, serves clients and the console
+//   guest/                  a guest on disk: state, locks, sockets, who may be met there
+//   ../tune/                the only door to the host: facts, journalled changes, pins
+//   ../qmp/                 JSON lines, the QMP conversation, what a QEMU binary can do
+//   ../base/                the ground floor
+#include "launcher/commands/commands.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <unistd.h>
+
+// A closed standard descriptor would be given to the next file that is opened, and then written to.
+static void fill_standard_fds(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd > STDERR_FILENO)
+		close(fd);
+}
+
+int main(int argc, char **argv)
+{
+	struct command_line line;
+	int status;
+
+	fill_standard_fds();
+	signal(SIGPIPE, SIG_IGN);
+	status = command_line_parse(argc, argv, &line);
+	if (status == 0)
+		status = line.command->run(&line);
+	command_line_finish(&line);
+	return status < 0 ? 0 : status;
+}
