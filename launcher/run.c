@@ -20,7 +20,7 @@
 struct life_options {
 	bool relay;    // the console on our stdin and stdout
 	int tell;      // --detach's parent waits here, or -1
-	bool stop_now; // taken over only to be ended
+	enum stop_step end; // taken over only to be ended, so; else STOP_NONE
 };
 
 static int undo_and_leave(struct keeper *keeper, const struct err *err)
@@ -83,10 +83,8 @@ static int take_over(const struct paths *paths, struct guest_dir *dir, struct st
 		keeper_finish(&keeper);
 		return 1;
 	}
-	if (options->stop_now)
-		keeper_stop(&keeper, STOP_POWERDOWN);
-	status = live(&keeper);
-	return options->stop_now && status == 1 ? 0 : status;
+	keeper_stop(&keeper, options->end);
+	return live(&keeper);
 }
 
 // 0, or 4 where something could not be put back.
@@ -246,7 +244,9 @@ int adopt_command(const struct command_line *line)
 
 int run_stop_orphan(const struct command_line *line)
 {
-	return adopt_with(line, &(struct life_options){ .tell = -1, .stop_now = true });
+	const enum stop_step end = line->force ? STOP_QUIT : STOP_POWERDOWN;
+
+	return adopt_with(line, &(struct life_options){ .tell = -1, .end = end });
 }
 
 static int revert_locked(const struct command_line *line, const struct paths *paths, struct guest_dir *dir)

@@ -119,7 +119,7 @@ static bool check_tap(struct argv_build *b, const struct profile_net *net)
 	return false;
 }
 
-static int add_tap_fd(struct argv_build *b, const struct net *n, enum plan_fd_kind kind)
+static int add_tap_fd(struct argv_build *b, const struct net *n, enum plan_fd_kind kind, int queue)
 {
 	AUTO_FREE char *what =
 		mem_printf("net %s%s", n->net->title, kind == PLAN_FD_TAP ? "" : ", vhost");
@@ -131,6 +131,7 @@ static int add_tap_fd(struct argv_build *b, const struct net *n, enum plan_fd_ki
 		mem_set(&fd->ifname, n->net->ifname);
 		mem_set(&fd->bridge, n->net->type == NET_BRIDGE ? n->net->bridge : NULL);
 		fd->multi_queue = n->queues > 1;
+		fd->queue = queue;
 	}
 	return fd->fd;
 }
@@ -141,7 +142,7 @@ static void add_fd_list(struct argv_build *b, const struct net *n, enum plan_fd_
 {
 	str_addf(out, ",%s%s=", key, n->queues > 1 ? "s" : "");
 	for (int i = 0; i < n->queues; i++)
-		str_addf(out, "%s%d", i ? ":" : "", add_tap_fd(b, n, kind));
+		str_addf(out, "%s%d", i ? ":" : "", add_tap_fd(b, n, kind, i));
 }
 
 static bool add_tap(struct argv_build *b, struct net *n)

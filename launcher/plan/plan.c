@@ -184,6 +184,13 @@ static void check_qemu(const struct profile *profile, const struct facts *facts,
 	}
 }
 
+static void add_helpers(struct plan *plan)
+{
+	for (size_t i = 0; i < plan->n_helpers; i++)
+		change_add(&plan->changes, "process", plan->helpers[i].name, NULL, "running",
+			   "QEMU needs this helper beside it");
+}
+
 static void build_argv(struct argv_build *b)
 {
 	static void (*const parts[])(struct argv_build *) = {
@@ -226,6 +233,7 @@ void plan_make(const struct profile *profile, const struct facts *facts, const s
 	vcpu_sched = choose_scheduler(profile, facts, diags);
 	check_scheduler(profile, facts, &placement, &vcpu_sched, diags);
 	build_argv(&b);
+	plan->kvm_node = plan->kvm && plan->user.change;
 	add_pins(&placement, &vcpu_sched, plan);
 	plan->n_vcpus = placement.n_vcpus;
 	plan->n_iothreads = placement.n_iothreads;
@@ -233,6 +241,7 @@ void plan_make(const struct profile *profile, const struct facts *facts, const s
 	describe_isolation(&placement, facts, plan);
 	fill_environment(facts, plan);
 	plan_add_changes(profile, facts, plan, diags);
+	add_helpers(plan);
 	plan->greeting_ms = qmp_greeting_ms(plan->memory_bytes, profile->memory.prealloc == TRI_YES, 0,
 					    (unsigned)profile->n_nets);
 	plan->console_on_stdio = plan->console && !options->detach &&

@@ -38,6 +38,7 @@ struct plan_fd {
 	bool write, direct;
 	char *ifname, *bridge; // PLAN_FD_TAP; ifname NULL: the kernel names it
 	bool multi_queue;
+	int queue; // of the tap, from 0; its queues follow one another
 	int helper; // PLAN_FD_STREAM: index into helpers
 };
 
@@ -102,7 +103,7 @@ struct plan {
 	bool console;	// QEMU has a serial console on RUN/console.sock
 	bool console_on_stdio; // `run` relays it on its own terminal
 	bool kvm;
-	bool kvm_node;	// QEMU's user can't open /dev/kvm: it gets one of its own, in a mount namespace
+	bool kvm_node;	// QEMU's user is made able to open /dev/kvm
 	char *accel_why, *cpu_why, *topology_why;
 	struct strv hook_before, hook_started, hook_stopped;
 	int hook_timeout; // s

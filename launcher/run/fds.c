@@ -10,30 +10,38 @@
 #include "launcher/plan/plan.h"
 
 #include <fcntl.h>
+#include <net/if.h>
 #include <sys/mman.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 
-static int open_file(const struct plan *plan, const struct plan_fd *row, struct err *err)
+// What is being opened, with what earlier rows leave to later ones.
+struct opening {
+	const struct plan *plan;
+	int *streams;
+	char tap[IFNAMSIZ]; // the tap that the next queue belongs to
+};
+
+static int open_file(struct opening *opening, const struct plan_fd *row, struct err *err)
 {
 	int flags = (row->write ? O_RDWR : O_RDONLY) | (row->direct ? O_DIRECT : 0);
 	int fd = open(row->path, flags | O_CLOEXEC | O_NOCTTY);
 
-	(void)plan;
+	(void)opening;
 	return fd < 0 ? err_sys(err, -errno, "opening %s", row->path) : fd;
 }
 
 // A sealed copy that any user may open again through /dev/fd.
-static int open_copy(const struct plan *plan, const struct plan_fd *row, struct err *err)
+static int open_copy(struct opening *opening, const struct plan_fd *row, struct err *err)
 {
 	AUTO_CLOSE int from = open(row->path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 	AUTO_CLOSE int to = memfd_create("vfiorun", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	struct stat st;
 	off_t at = 0;
 
-	(void)plan;
+	(void)opening;
 	if (from < 0 || fstat(from, &st) < 0)
 		return err_sys(err, -errno, "opening %s", row->path);
 	if (to < 0)
@@ -48,8 +56,9 @@ static int open_copy(const struct plan *plan, const struct plan_fd *row, struct 
 	return take_fd(&to);
 }
 
-static int open_listener(const struct plan *plan, const struct plan_fd *row, struct err *err)
+static int open_listener(struct opening *opening, const struct plan_fd *row, struct err *err)
 {
+	const struct plan *plan = opening->plan;
 	int fd = listen_open(row->path, 0600, err);
 
 	// the monitor connects as QEMU's user
@@ -62,30 +71,33 @@ static int open_listener(const struct plan *plan, const struct plan_fd *row, str
 	return fd;
 }
 
-static int open_tap(const struct plan *plan, const struct plan_fd *row, struct err *err)
+// The first queue of a tap without a name finds one out; its other queues follow it and use that.
+static int open_tap(struct opening *opening, const struct plan_fd *row, struct err *err)
 {
-	char name[16];
+	const char *name = row->ifname || !row->queue ? row->ifname : opening->tap;
 
-	(void)plan;
-	return tap_open(row->ifname, row->bridge, row->multi_queue, name, err);
+	return tap_open(name, row->bridge, row->multi_queue, opening->tap, err);
 }
 
-static int connect_helper(const struct plan *plan, const struct plan_fd *row, struct err *err)
+static int take_stream(struct opening *opening, const struct plan_fd *row, struct err *err)
 {
-	(void)plan;
-	return listen_connect(row->path, 5000, err);
+	if (opening->streams[row->helper] < 0)
+		return err_set(err, -ENOTCONN, "its helper was not started");
+	return take_fd(&opening->streams[row->helper]);
 }
 
 // A row a kind; NULL is what somebody else provides.
-static int (*const openers[])(const struct plan *, const struct plan_fd *, struct err *) = {
-	[PLAN_FD_FILE] = open_file,    [PLAN_FD_COPY] = open_copy,
+static int (*const openers[])(struct opening *, const struct plan_fd *, struct err *) = {
+	[PLAN_FD_FILE] = open_file,	  [PLAN_FD_COPY] = open_copy,
 	[PLAN_FD_LISTEN] = open_listener, [PLAN_FD_TAP] = open_tap,
-	[PLAN_FD_VHOST] = open_file,   [PLAN_FD_ALIVE] = NULL,
-	[PLAN_FD_LOG] = NULL,	       [PLAN_FD_STREAM] = connect_helper,
+	[PLAN_FD_VHOST] = open_file,	  [PLAN_FD_ALIVE] = NULL,
+	[PLAN_FD_STREAM] = take_stream,
 };
 
-int plan_fds_open(const struct plan *plan, int log, struct opened_fds *out, struct err *err)
+int plan_fds_open(const struct plan *plan, int log, int *streams, struct opened_fds *out, struct err *err)
 {
+	struct opening opening = { .plan = plan, .streams = streams };
+
 	*out = (struct opened_fds){ .fds = mem_new(plan->n_fds + 2, sizeof(*out->fds)) };
 	out->fds[out->count++] = (struct spawn_fd){ 1, log };
 	out->fds[out->count++] = (struct spawn_fd){ 2, log };
@@ -95,7 +107,7 @@ int plan_fds_open(const struct plan *plan, int log, struct opened_fds *out, stru
 
 		if (!openers[row->kind])
 			continue;
-		fd = openers[row->kind](plan, row, err);
+		fd = openers[row->kind](&opening, row, err);
 		if (fd < 0)
 			return err_wrap(err, "%s", row->what);
 		out->fds[out->count++] = (struct spawn_fd){ row->fd, fd };

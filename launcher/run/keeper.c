@@ -49,6 +49,8 @@ void keeper_init(struct keeper *keeper, const struct paths *paths, struct guest_
 	};
 }
 
+static void close_streams(struct keeper *keeper);
+
 void keeper_finish(struct keeper *keeper)
 {
 	int *fds[] = { &keeper->control, &keeper->log, &keeper->signal_source.fd };
@@ -62,6 +64,7 @@ void keeper_finish(struct keeper *keeper)
 	}
 	journal_finish(&keeper->journal);
 	change_host_finish(&keeper->host);
+	close_streams(keeper);
 	free(keeper->tids);
 	state_finish(&keeper->state);
 }
@@ -139,6 +142,25 @@ static int open_loop(struct keeper *keeper, struct err *err)
 	return r < 0 ? err_sys(err, r, "epoll") : 0;
 }
 
+static void make_rows(struct keeper *keeper)
+{
+	const struct plan *plan = keeper->state.plan;
+
+	keeper->tids = mem_new(plan->n_pins, sizeof(*keeper->tids));
+	keeper->streams = mem_new(plan->n_helpers, sizeof(*keeper->streams));
+	for (size_t i = 0; i < plan->n_helpers; i++)
+		keeper->streams[i] = -1;
+}
+
+static void close_streams(struct keeper *keeper)
+{
+	for (size_t i = 0; keeper->streams && i < keeper->state.plan->n_helpers; i++) {
+		if (keeper->streams[i] >= 0)
+			close(take_fd(&keeper->streams[i]));
+	}
+	free(keeper->streams);
+}
+
 static void describe_self(struct keeper *keeper)
 {
 	process_read_id(getpid(), &keeper->state.keeper);
@@ -151,7 +173,7 @@ int keeper_begin(struct keeper *keeper, struct plan *plan, struct err *err)
 	int r = open_loop(keeper, err);
 
 	keeper->state.plan = plan;
-	keeper->tids = mem_new(plan->n_pins, sizeof(*keeper->tids));
+	make_rows(keeper);
 	if (r == 0)
 		r = open_log(keeper, err);
 	if (r == 0)
@@ -282,7 +304,7 @@ int keeper_launch(struct keeper *keeper, struct err *err)
 	if (r == 0)
 		r = open_control(keeper, err);
 	if (r == 0)
-		r = plan_fds_open(keeper->state.plan, keeper->log, &fds, err);
+		r = plan_fds_open(keeper->state.plan, keeper->log, keeper->streams, &fds, err);
 	if (r == 0)
 		r = start_qemu(keeper, &fds, err);
 	opened_fds_finish(&fds);
@@ -300,7 +322,7 @@ int keeper_adopt(struct keeper *keeper, struct state *state, struct err *err)
 
 	keeper->state = *state;
 	*state = (struct state){ 0 };
-	keeper->tids = mem_new(keeper->state.plan->n_pins, sizeof(*keeper->tids));
+	make_rows(keeper);
 	keeper->adopted = keeper->was_running = true;
 	if (r == 0)
 		r = open_log(keeper, err);

@@ -55,6 +55,7 @@ struct keeper {
 	long long hook_deadline;
 
 	pid_t *tids; // by row of the plan's pins; 0: not known
+	int *streams; // by helper of the plan: our end of its socket pair until QEMU has it, or -1
 	bool was_running; // at any time, under any keeper
 	bool ready;	  // QMP said so to us
 	bool panicked;

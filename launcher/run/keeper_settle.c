@@ -14,47 +14,67 @@
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+// Where a helper finds its end of the socket pair whose other end is QEMU's.
+enum { HELPER_STREAM = 3 };
+
+static int spawn_helper(struct keeper *keeper, const struct plan_helper *helper, int stream,
+			struct child *child, struct err *err)
+{
+	const struct plan *plan = keeper->state.plan;
+	const struct spawn_fd fds[] = { { 1, keeper->log }, { 2, keeper->log },
+					{ HELPER_STREAM, stream } };
+	const struct spawn spawn = {
+		.argv = &helper->argv,
+		.environment = &plan->environment,
+		.fds = fds,
+		.n_fds = ARRAY_SIZE(fds),
+		.change_user = plan->user.change,
+		.user = plan->user.name,
+		.uid = plan->user.uid,
+		.gid = plan->user.gid,
+	};
+
+	return spawn_prepare(&spawn, child, err);
+}
+
+static int find_helper(const struct plan *plan, const char *name)
+{
+	for (size_t i = 0; i < plan->n_helpers; i++) {
+		if (str_eq(plan->helpers[i].name, name))
+			return (int)i;
+	}
+	return -1;
+}
 
 // A helper of the plan, made ready: it waits for the byte that the journal sends once it is recorded.
 static int start_helper(void *context, const char *name, struct process_id *id, int *go, struct err *err)
 {
 	struct keeper *keeper = context;
-	const struct plan *plan = keeper->state.plan;
+	int index = find_helper(keeper->state.plan, name);
 	struct child child;
-	int r;
+	int pair[2], r;
 
-	for (size_t i = 0; i < plan->n_helpers; i++) {
-		const struct plan_helper *helper = &plan->helpers[i];
-		struct spawn_fd fds[] = { { 1, keeper->log }, { 2, keeper->log } };
-		struct spawn spawn = {
-			.argv = &helper->argv,
-			.environment = &plan->environment,
-			.fds = fds,
-			.n_fds = ARRAY_SIZE(fds),
-			.change_user = plan->user.change,
-			.user = plan->user.name,
-			.uid = plan->user.uid,
-			.gid = plan->user.gid,
-		};
-
-		if (!str_eq(helper->name, name))
-			continue;
-		r = spawn_prepare(&spawn, &child, err);
-		if (r == 0)
-			r = process_read_id(child.pid, id);
-		if (r < 0) {
-			spawn_abandon(&child);
-			return err_wrap(err, "starting %s", name);
-		}
-		*go = take_fd(&child.go);
-		child_close(&child);
-		return 0;
+	if (index < 0)
+		return err_set(err, -ENOENT, "the plan has no helper `%s`", name);
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+		return err_sys(err, -errno, "a socket pair for %s", name);
+	r = spawn_helper(keeper, &keeper->state.plan->helpers[index], pair[1], &child, err);
+	close(pair[1]);
+	keeper->streams[index] = pair[0];
+	if (r == 0)
+		r = process_read_id(child.pid, id);
+	if (r < 0) {
+		spawn_abandon(&child);
+		return err_wrap(err, "starting %s", name);
 	}
-	return err_set(err, -ENOENT, "the plan has no helper `%s`", name);
+	*go = take_fd(&child.go);
+	child_close(&child);
+	return 0;
 }
-
 int keeper_open_world(struct keeper *keeper, struct err *err)
 {
 	int r = change_host_open(&keeper->host, "/", err);

@@ -5,22 +5,18 @@
 #include "base/err.h"
 #include "base/io.h"
 #include "base/mem.h"
+#include "qmp/probe/kvm_node.h"
 #include "tune/pin.h"
 
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/close_range.h>
-#include <pwd.h>
-#include <sched.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/sysmacros.h>
 #include <sys/wait.h>
 
 // Out of the way of every target number while they are laid out.
@@ -63,33 +59,35 @@ static int lay_out_fds(const struct spawn *spawn, int locked, int *report, struc
 	return 0;
 }
 
-// The kernel's answer to "may this user open /dev/kvm" depends on the node's owner. A node of our own in a
-// private mount namespace gives this one process access and leaves the host's node as it is; it is gone
-// with the process, whatever ends it.
-static int give_kvm_node(const struct spawn *spawn, struct err *err)
+// The user's own groups, and the one that opens /dev/kvm if that is a group's to open.
+static int set_groups(const struct spawn *spawn)
 {
-	struct stat st;
+	gid_t kvm = spawn->kvm_node ? kvm_node_group() : (gid_t)-1;
+	gid_t groups[256];
+	int count = ARRAY_SIZE(groups) - 1;
 
-	if (stat("/dev/kvm", &st) < 0)
-		return err_sys(err, -errno, "/dev/kvm");
-	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
-		return err_sys(err, -errno, "a mount namespace for /dev/kvm");
-	// the namespace is ours alone, so /tmp can be borrowed for a moment
-	if (mount("vfiorun", "/tmp", "tmpfs", MS_NOSUID | MS_NOEXEC, "size=4k,mode=0755") < 0 ||
-	    mknod("/tmp/kvm", S_IFCHR | 0600, st.st_rdev) < 0 ||
-	    chown("/tmp/kvm", spawn->uid, spawn->gid) < 0 ||
-	    mount("/tmp/kvm", "/dev/kvm", NULL, MS_BIND, NULL) < 0 || umount2("/tmp", MNT_DETACH) < 0)
-		return err_sys(err, -errno, "a /dev/kvm for the guest's user");
-	return 0;
+	if (getgrouplist(spawn->user, spawn->gid, groups, &count) < 0)
+		return -E2BIG;
+	if (kvm != (gid_t)-1)
+		groups[count++] = kvm;
+	return setgroups((size_t)count, groups) < 0 ? -errno : 0;
 }
 
 static int become_user(const struct spawn *spawn, struct err *err)
 {
-	if (initgroups(spawn->user, spawn->gid) < 0 ||
-	    setresgid(spawn->gid, spawn->gid, spawn->gid) < 0 ||
-	    setresuid(spawn->uid, spawn->uid, spawn->uid) < 0)
-		return err_sys(err, -errno, "becoming user %s", spawn->user);
-	return 0;
+	int r = set_groups(spawn);
+
+	if (r == 0 && (setresgid(spawn->gid, spawn->gid, spawn->gid) < 0 ||
+		       setresuid(spawn->uid, spawn->uid, spawn->uid) < 0))
+		r = -errno;
+	return r < 0 ? err_sys(err, r, "becoming user %s", spawn->user) : 0;
+}
+
+static int give_kvm(const struct spawn *spawn, struct err *err)
+{
+	int r = spawn->kvm_node ? kvm_node_give(spawn->uid) : 0;
+
+	return r < 0 ? err_sys(err, r, "a /dev/kvm for %s", spawn->user) : 0;
 }
 
 static int limit_memlock(const struct spawn *spawn, struct err *err)
@@ -137,8 +135,8 @@ static int prepare_in_child(const struct spawn *spawn, int *report, struct err *
 		r = pin_apply(0, spawn->affinity, &other, err);
 	if (r == 0)
 		r = limit_memlock(spawn, err);
-	if (r == 0 && spawn->kvm_node)
-		r = give_kvm_node(spawn, err);
+	if (r == 0)
+		r = give_kvm(spawn, err);
 	if (r == 0)
 		r = lay_out_fds(spawn, locked, report, err);
 	if (r == 0 && spawn->change_user)
