@@ -3,7 +3,7 @@
 //
 // A map, by the way a run goes:
 //
-//   commands/commands.c   the command line becomes a struct command_line; the table says who acts
+//   commands/             the command line becomes a struct command_line; a table says who acts
 //   prepare.c             profile/  text → what a person wants, every mistake with its place
 //                         facts/    the host, this QEMU, firmware, named files → what is known
 //                         plan/     both → struct plan: pins, host changes, descriptors (pure)

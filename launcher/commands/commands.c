@@ -4,10 +4,10 @@
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "base/io.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "launcher/run.h"
 
-#include <getopt.h>
 #include <json-c/json.h>
 #include <string.h>
 #include <unistd.h>
@@ -19,9 +19,9 @@ static const struct command table[] = {
 	  "console is relayed where it has no window: Ctrl-] leaves it. Elsewhere Ctrl-C asks for powerdown,\n"
 	  "a second one quits, a third kills.\n",
 	  run_command, "headless detach set", OPERAND_PROFILE, false, 0 },
-	{ "plan", "PROFILE", "show all that run would do, and why; changes nothing", NULL, plan_command,
+	{ "plan", "PROFILE [-- QEMU-ARG...]", "show all that run would do, and why; changes nothing", NULL, plan_command,
 	  "json root set headless", OPERAND_PROFILE, false, 0 },
-	{ "argv", "PROFILE", "show the QEMU command alone, ready to paste", NULL, argv_command,
+	{ "argv", "PROFILE [-- QEMU-ARG...]", "show the QEMU command alone, ready to paste", NULL, argv_command,
 	  "json root set headless", OPERAND_PROFILE, false, 0 },
 	{ "host", "", "show the host as the planner sees it: CPUs, memory, hugepages", NULL, host_command,
 	  "json root", OPERAND_NONE, false, 0 },
@@ -49,29 +49,26 @@ static const struct command table[] = {
 	  "Idempotent; needs no profile. A guest that never ran is ended first; one that runs makes it\n"
 	  "refuse with status 5. Without NAME: every guest that left something.\n",
 	  revert_command, "if-dead", OPERAND_GUEST, true, 0 },
-	{ "help", "[COMMAND]", "this, or one command in detail", NULL, help_command, "", OPERAND_NONE, false,
+	{ "help", "[COMMAND]", "show the commands, or one in detail", NULL, help_command, "", OPERAND_NONE, false,
 	  1 },
 };
+#define OPTION(name, letter, type, member, value, help) \
+	{ name, letter, type, offsetof(struct command_line, member), value, help }
 
-static const struct option_row {
-	const char *name;
-	char letter;
-	bool value;
-	const char *help; // "VALUE  text" where it takes one
-} options[] = {
-	{ "headless", 0, false, "no window; the serial console on this terminal" },
-	{ "detach", 0, false, "return once the guest runs, pinned" },
-	{ "set", 0, true, "SECTION[:TITLE].KEY=VALUE  one more line of the profile" },
-	{ "json", 0, false, "machine-readable" },
-	{ "root", 0, true, "DIR  read this captured machine in place of the live one" },
-	{ "force", 0, false, "do not ask the guest: quit" },
-	{ "follow", 'f', false, "go on as messages come" },
-	{ "if-dead", 0, false, "say nothing and succeed where the guest runs" },
-	{ "verbose", 'v', false, "say more (twice: everything)" },
-	{ "quiet", 'q', false, "say only errors" },
-	{ "no-color", 0, false, "no colours (NO_COLOR does the same)" },
-	{ "help", 'h', false, "this text" },
-	{ "version", 0, false, "the version" },
+static const struct command_option options[] = {
+	OPTION("headless", 0, OPTION_FLAG, headless, NULL, "no window; the serial console on this terminal"),
+	OPTION("detach", 0, OPTION_FLAG, detach, NULL, "return once the guest runs, pinned"),
+	OPTION("set", 0, OPTION_LIST, sets, "SECTION[:TITLE].KEY=VALUE", "one more line of the profile"),
+	OPTION("json", 0, OPTION_FLAG, json, NULL, "for scripts: JSON"),
+	OPTION("root", 0, OPTION_TEXT, root, "DIR", "read this captured machine in place of the live one"),
+	OPTION("force", 0, OPTION_FLAG, force, NULL, "do not ask the guest: quit"),
+	OPTION("follow", 'f', OPTION_FLAG, follow, NULL, "go on as messages come"),
+	OPTION("if-dead", 0, OPTION_FLAG, if_dead, NULL, "say nothing and succeed where the guest runs"),
+	OPTION("verbose", 'v', OPTION_COUNT, verbose, NULL, "say more (twice: everything)"),
+	OPTION("quiet", 'q', OPTION_FLAG, quiet, NULL, "say only errors"),
+	OPTION("no-color", 0, OPTION_FLAG, no_color, NULL, "no colours (NO_COLOR does the same)"),
+	OPTION("help", 'h', OPTION_FLAG, help, NULL, "show this text"),
+	OPTION("version", 0, OPTION_FLAG, version, NULL, "show the version"),
 };
 
 static const char everywhere[] = "verbose quiet no-color help version";
@@ -80,6 +77,12 @@ const struct command *commands(size_t *count)
 {
 	*count = ARRAY_SIZE(table);
 	return table;
+}
+
+const struct command_option *command_options(size_t *count)
+{
+	*count = ARRAY_SIZE(options);
+	return options;
 }
 
 const struct command *command_find(const char *name)
@@ -91,6 +94,15 @@ const struct command *command_find(const char *name)
 	return NULL;
 }
 
+const char *command_nearest(const char *word)
+{
+	const char *names[ARRAY_SIZE(table)];
+
+	for (size_t i = 0; i < ARRAY_SIZE(table); i++)
+		names[i] = table[i].name;
+	return str_nearest(word, names, ARRAY_SIZE(table));
+}
+
 static bool has_word(const char *words, const char *word)
 {
 	AUTO_STRV struct strv list = { 0 };
@@ -99,24 +111,25 @@ static bool has_word(const char *words, const char *word)
 	return strv_has(&list, word);
 }
 
-static bool takes(const struct command *command, const char *option)
+bool command_takes(const struct command *command, const char *option)
 {
 	return has_word(everywhere, option) || (command && has_word(command->options, option));
 }
 
-static void print_option(const struct option_row *row, struct str *out)
+static void print_option(const struct command_option *option, struct str *out)
 {
-	char letter[6] = "    ";
-	const char *gap = row->value ? strstr(row->help, "  ") : NULL;
-	int n = gap ? (int)(gap - row->help) : 0;
-	AUTO_FREE char *shown = mem_printf("--%s%s%.*s", row->name, n ? " " : "", n, row->help);
+	AUTO_FREE char *left = mem_printf("--%s%s%s", option->name, option->value ? " " : "",
+					  option->value ? option->value : "");
 
-	if (row->letter) {
-		letter[0] = '-';
-		letter[1] = row->letter;
-		letter[2] = ',';
-	}
-	str_addf(out, "  %s%-*s  %s\n", letter, n > 10 ? 0 : 16, shown, gap ? gap + 2 : row->help);
+	if (option->letter)
+		str_addf(out, "  -%c, ", option->letter);
+	else
+		str_add(out, "      ");
+	// what is too long for its column has a line of its own
+	if (strlen(left) > 16)
+		str_addf(out, "%s\n%24s%s\n", left, "", option->help);
+	else
+		str_addf(out, "%-16s  %s\n", left, option->help);
 }
 
 void command_print_help(const struct command *command, struct str *out)
@@ -127,7 +140,7 @@ void command_print_help(const struct command *command, struct str *out)
 		str_addf(out, "\n%s", command->help);
 	str_add(out, "\noptions:\n");
 	for (size_t i = 0; i < ARRAY_SIZE(options); i++) {
-		if (takes(command, options[i].name))
+		if (command_takes(command, options[i].name))
 			print_option(&options[i], out);
 	}
 }
@@ -139,9 +152,30 @@ void commands_print_help(struct str *out)
 	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
 		AUTO_FREE char *left = mem_printf("%s %s", table[i].name, table[i].synopsis);
 
-		str_addf(out, "  %-28s %s\n", left, table[i].summary);
+		str_addf(out, "  %-29s %s\n", left, table[i].summary);
 	}
 	str_add(out, "\n`vfiorun help COMMAND` says more; vfiorun(1) and vfiorun.conf(5) say all.\n");
+}
+
+int help_command(const struct command_line *line)
+{
+	AUTO_STR struct str text = { 0 };
+	const char *word = line->operands.count ? line->operands.items[0] : NULL;
+	const struct command *command = word ? command_find(word) : NULL;
+	const char *near;
+
+	if (word && !command) {
+		near = command_nearest(word);
+		log_error("there is no command `%s`%s%s%s", word, near ? "; did you mean `" : "",
+			  near ? near : "", near ? "`?" : "");
+		log_notice("    hint: vfiorun help");
+		return 2;
+	}
+	if (command)
+		command_print_help(command, &text);
+	else
+		commands_print_help(&text);
+	return print_out(text.text);
 }
 
 int print_out(const char *text)
@@ -164,232 +198,4 @@ void add_json_text(struct json_object *value, struct str *out)
 {
 	str_addf(out, "%s\n", json_object_to_json_string_ext(value, JSON_C_TO_STRING_PRETTY |
 									     JSON_C_TO_STRING_NOSLASHESCAPE));
-}
-
-static void fill_getopt(struct option *longs, char *shorts)
-{
-	*shorts++ = ':';
-	for (size_t i = 0; i < ARRAY_SIZE(options); i++) {
-		longs[i] = (struct option){ options[i].name,
-					    options[i].value ? required_argument : no_argument, NULL,
-					    options[i].letter ? options[i].letter : (int)(256 + i) };
-		if (options[i].letter)
-			*shorts++ = options[i].letter;
-	}
-	*shorts = '\0';
-	longs[ARRAY_SIZE(options)] = (struct option){ 0 };
-}
-
-static const struct option_row *find_row(int value)
-{
-	for (size_t i = 0; i < ARRAY_SIZE(options); i++) {
-		if (value == (int)(256 + i) || (options[i].letter && value == options[i].letter))
-			return &options[i];
-	}
-	return NULL;
-}
-
-static void set_option(struct command_line *line, const char *name, const char *value)
-{
-	const struct {
-		const char *name;
-		bool *flag;
-	} flags[] = { { "headless", &line->headless }, { "detach", &line->detach },
-		      { "json", &line->json },	       { "force", &line->force },
-		      { "follow", &line->follow },     { "if-dead", &line->if_dead } };
-
-	for (size_t i = 0; i < ARRAY_SIZE(flags); i++) {
-		if (strcmp(flags[i].name, name) == 0)
-			*flags[i].flag = true;
-	}
-	if (strcmp(name, "set") == 0)
-		strv_add(&line->sets, value);
-	else if (strcmp(name, "root") == 0)
-		line->root = value;
-	else if (strcmp(name, "no-color") == 0)
-		line->colour = false;
-	else if (strcmp(name, "quiet") == 0)
-		line->shown = LOG_LEVEL_ERROR;
-	else if (strcmp(name, "verbose") == 0)
-		line->shown = line->shown == LOG_LEVEL_INFO ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO;
-}
-
-static int show_help(const struct command *command)
-{
-	AUTO_STR struct str text = { 0 };
-
-	if (command)
-		command_print_help(command, &text);
-	else
-		commands_print_help(&text);
-	return print_out(text.text) ? 1 : -1;
-}
-
-static int wrong(const struct command_line *line, const char *fmt, ...)
-	__attribute__((format(printf, 2, 3)));
-static int wrong(const struct command_line *line, const char *fmt, ...)
-{
-	AUTO_STR struct str text = { 0 };
-	va_list ap;
-
-	va_start(ap, fmt);
-	str_addv(&text, fmt, ap);
-	va_end(ap);
-	log_error("%s", text.text);
-	log_notice("    hint: vfiorun help%s%s", line->command ? " " : "",
-		   line->command ? line->command->name : "");
-	return 2;
-}
-
-static int wrong_option(const struct command_line *line, const char *given)
-{
-	const char *names[ARRAY_SIZE(options)], *near;
-	size_t n = 0;
-
-	for (size_t i = 0; i < ARRAY_SIZE(options); i++) {
-		if (takes(line->command, options[i].name))
-			names[n++] = options[i].name;
-	}
-	near = str_nearest(given + strspn(given, "-"), names, n);
-	if (near)
-		return wrong(line, "`%s` takes no option %s; did you mean --%s?", line->command->name,
-			     given, near);
-	return wrong(line, "`%s` takes no option %s", line->command->name, given);
-}
-
-static int parse_options(int argc, char **argv, struct command_line *line)
-{
-	struct option longs[ARRAY_SIZE(options) + 1];
-	char shorts[ARRAY_SIZE(options) + 2];
-	int found;
-
-	fill_getopt(longs, shorts);
-	opterr = 0;
-	while ((found = getopt_long(argc, argv, shorts, longs, NULL)) != -1) {
-		const struct option_row *row = find_row(found);
-
-		if (found == ':')
-			return wrong(line, "option %s needs a value", argv[optind - 1]);
-		if (!row || !takes(line->command, row->name))
-			return wrong_option(line, argv[optind - 1]);
-		if (strcmp(row->name, "help") == 0)
-			return show_help(line->command);
-		if (strcmp(row->name, "version") == 0)
-			return print_out("vfiorun " VFIORUN_VERSION "\n") ? 1 : -1;
-		set_option(line, row->name, optarg);
-	}
-	return 0;
-}
-
-// Guest names become parts of paths, so nothing else gets further than here.
-static int check_name(const struct command_line *line)
-{
-	if (line->command->operand != OPERAND_GUEST || !line->name || str_is_name(line->name))
-		return 0;
-	return wrong(line, "`%s` is no guest's name: up to 63 of letters, digits, `_`, `.`, `-`, beginning "
-			   "with a letter or digit", line->name);
-}
-
-static int parse_operands(int argc, char **argv, int raw, struct command_line *line)
-{
-	const struct command *command = line->command;
-	int at = optind;
-
-	if (command->operand != OPERAND_NONE && at < raw)
-		line->name = argv[at++];
-	if (command->operand != OPERAND_NONE && !line->name && !command->operand_optional)
-		return wrong(line, "`%s` needs %s", command->name,
-			     command->operand == OPERAND_PROFILE ? "a profile" : "a guest's name");
-	while (at < raw)
-		strv_add(&line->operands, argv[at++]);
-	if ((int)line->operands.count > command->more_operands)
-		return wrong(line, "`%s` does not take `%s`%s", command->name,
-			     line->operands.items[command->more_operands],
-			     command->run == run_command ? "; arguments for QEMU stand behind --" : "");
-	for (; at < argc; at++) {
-		if (command->run != run_command)
-			return wrong(line, "`%s` takes nothing behind --", command->name);
-		strv_add(&line->qemu_args, argv[at]);
-	}
-	return check_name(line);
-}
-
-// How many arguments there are before "--" and after it; getopt has moved operands behind options.
-static int count_raw(int argc, char **argv)
-{
-	for (int i = 1; i < argc; i++) {
-		if (strcmp(argv[i], "--") == 0)
-			return argc - i - 1;
-	}
-	return 0;
-}
-
-static bool looks_like_profile(const char *word)
-{
-	return strchr(word, '/') || str_ends(word, ".conf") || access(word, F_OK) == 0;
-}
-
-static int choose_command(const char *word, struct command_line *line)
-{
-	const char *names[ARRAY_SIZE(table)], *near;
-
-	line->command = command_find(word);
-	if (line->command)
-		return 0;
-	for (size_t i = 0; i < ARRAY_SIZE(table); i++)
-		names[i] = table[i].name;
-	near = str_nearest(word, names, ARRAY_SIZE(table));
-	if (near && !looks_like_profile(word) && word[0] != '-')
-		return wrong(line, "there is no command `%s`; did you mean `%s`?", word, near);
-	line->command = command_find("run");
-	return 0;
-}
-
-int command_line_parse(int argc, char **argv, struct command_line *line)
-{
-	int first = 1, raw, status;
-
-	*line = (struct command_line){ .shown = LOG_LEVEL_NOTICE,
-				       .colour = isatty(STDERR_FILENO) && !getenv("NO_COLOR") };
-	if (argc < 2) {
-		AUTO_STR struct str text = { 0 };
-
-		commands_print_help(&text);
-		io_write_all(STDERR_FILENO, text.text, text.len);
-		return 2;
-	}
-	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)
-		return show_help(NULL);
-	status = choose_command(argv[1], line);
-	if (status)
-		return status;
-	if (strcmp(argv[1], line->command->name) == 0)
-		first = 2;
-	argc -= first - 1;
-	argv += first - 1;
-	raw = count_raw(argc, argv);
-	status = parse_options(argc, argv, line);
-	log_setup(line->shown, line->colour);
-	return status ? status : parse_operands(argc, argv, argc - raw, line);
-}
-
-void command_line_finish(struct command_line *line)
-{
-	strv_finish(&line->operands);
-	strv_finish(&line->sets);
-	strv_finish(&line->qemu_args);
-}
-
-int help_command(const struct command_line *line)
-{
-	const struct command *command = NULL;
-	int status;
-
-	if (line->operands.count) {
-		command = command_find(line->operands.items[0]);
-		if (!command)
-			return wrong(line, "there is no command `%s`", line->operands.items[0]);
-	}
-	status = show_help(command);
-	return status < 0 ? 0 : status;
 }

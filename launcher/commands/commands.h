@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
-// Owns the table of commands and the reading of the command line. Refuses to act: main dispatches.
+// Owns the tables of commands and options, and the reading of the command line by them. Refuses to act: main
+// dispatches.
 #pragma once
 
-#include "base/log.h"
 #include "base/str.h"
 
 #include <stdbool.h>
@@ -19,8 +19,8 @@ struct command_line {
 	struct strv operands; // behind the name
 	struct strv sets, qemu_args;
 	bool headless, detach, json, force, follow, if_dead;
-	enum log_level shown;
-	bool colour;
+	bool quiet, no_color, help, version;
+	int verbose; // how often
 };
 
 enum operand_kind { OPERAND_NONE, OPERAND_PROFILE, OPERAND_GUEST };
@@ -34,17 +34,34 @@ struct command {
 	const char *options; // names of the long options it takes, blank-separated
 	enum operand_kind operand;
 	bool operand_optional;
-	int more_operands; // how many may follow it
+	size_t more_operands; // how many may follow it
+};
+
+enum option_type { OPTION_FLAG, OPTION_COUNT, OPTION_TEXT, OPTION_LIST };
+
+struct command_option {
+	const char *name;
+	char letter; // 0: none
+	enum option_type type;
+	size_t offset;	   // in struct command_line
+	const char *value; // what it is called, NULL: it takes none
+	const char *help;
 };
 
 const struct command *commands(size_t *count);
 const struct command *command_find(const char *name);
+// The command that was perhaps meant, or NULL.
+const char *command_nearest(const char *word);
 
-// Reads argv. Returns 0, or 2 after having said what is wrong; or -1 where help or the version was shown.
+const struct command_option *command_options(size_t *count);
+// Whether it may stand with the command; NULL: without any.
+bool command_takes(const struct command *command, const char *option);
+
+// Reads argv and sets up logging. Returns 0, or 2 after having said what is wrong; or -1 where help or the
+// version was shown, 1 where it could not be. `line` borrows from argv and must be finished either way.
 int command_line_parse(int argc, char **argv, struct command_line *line);
 void command_line_finish(struct command_line *line);
 
-// The options of a command, for help and the completions' check.
 void command_print_help(const struct command *command, struct str *out);
 void commands_print_help(struct str *out);
 

@@ -4,6 +4,7 @@
 
 #include "base/cleanup.h"
 #include "base/err.h"
+#include "base/log.h"
 #include "launcher/guest/client.h"
 #include "launcher/guest/paths.h"
 #include "launcher/guest/state.h"
@@ -31,13 +32,12 @@ static int connect_guest(const struct command_line *line, struct control_client 
 }
 
 // Takes args. *result may be NULL where it does not matter.
-static int ask(const struct command_line *line, struct control_client *client, const char *verb,
-	       struct json_object *args, int timeout_ms, struct json_object **result)
+static int ask(struct control_client *client, const char *verb, struct json_object *args, int timeout_ms,
+	       struct json_object **result)
 {
 	struct err err = ERR_NONE;
 	struct json_object *answer = control_call(client, verb, args, timeout_ms, &err);
 
-	(void)line;
 	if (!answer)
 		return report_error(&err);
 	if (result)
@@ -53,7 +53,7 @@ static int ask_once(const struct command_line *line, const char *verb)
 	int status = connect_guest(line, &client);
 
 	if (status == 0)
-		status = ask(line, &client, verb, NULL, ANSWER_MS, NULL);
+		status = ask(&client, verb, NULL, ANSWER_MS, NULL);
 	control_close(&client);
 	return status;
 }
@@ -73,24 +73,17 @@ int reset_command(const struct command_line *line)
 	return ask_once(line, "reset");
 }
 
-static int read_exit_status(struct json_object *result)
+// How the guest ended: the exit status of its life.
+static int wait_end(struct control_client *client, int *outcome)
 {
-	struct json_object *status;
-
-	return json_object_object_get_ex(result, "status", &status) ? json_object_get_int(status) : 1;
-}
-
-// The guest's own exit status, or 1 where its keeper died before it could say.
-static int wait_end(const struct command_line *line, struct control_client *client)
-{
-	struct json_object *result = NULL;
-	int status = ask(line, client, "wait", NULL, -1, &result);
+	struct json_object *result = NULL, *value;
+	int status = ask(client, "wait", NULL, -1, &result);
 
 	if (status)
 		return status;
-	status = read_exit_status(result);
+	*outcome = json_object_object_get_ex(result, "status", &value) ? json_object_get_int(value) : 1;
 	json_object_put(result);
-	return status;
+	return 0;
 }
 
 static enum life look(const char *name, struct state *state)
@@ -123,14 +116,16 @@ int wait_command(const struct command_line *line)
 	struct control_client client;
 	struct state state;
 	enum life life = look(line->name, &state);
-	int status;
+	int status, outcome = 1;
 
 	if (life == LIFE_ORPHAN) {
 		status = wait_orphan(&state);
 	} else {
 		status = connect_guest(line, &client);
 		if (status == 0)
-			status = wait_end(line, &client);
+			status = wait_end(&client, &outcome);
+		if (status == 0)
+			status = outcome;
 		control_close(&client);
 	}
 	state_finish(&state);
@@ -140,19 +135,19 @@ int wait_command(const struct command_line *line)
 static int stop_running(const struct command_line *line)
 {
 	struct control_client client;
-	int status = connect_guest(line, &client);
-	struct json_object *args = json_object_new_object();
+	int status = connect_guest(line, &client), outcome = 0;
 
-	json_object_object_add(args, "force", json_object_new_boolean(line->force));
+	if (status == 0) {
+		struct json_object *args = json_object_new_object();
+
+		json_object_object_add(args, "force", json_object_new_boolean(line->force));
+		status = ask(&client, "stop", args, ANSWER_MS, NULL);
+	}
 	if (status == 0)
-		status = ask(line, &client, "stop", args, ANSWER_MS, NULL);
-	else
-		json_object_put(args);
-	if (status == 0)
-		status = wait_end(line, &client);
+		status = wait_end(&client, &outcome);
 	control_close(&client);
-	// how the guest ended is its own affair; that the host is as it was is ours
-	return status == 4 ? 4 : status;
+	// how the guest ended is its own affair; that the host is not as it was is ours
+	return outcome == 4 ? 4 : status;
 }
 
 int stop_command(const struct command_line *line)
@@ -180,7 +175,7 @@ static struct json_object *parse_command(const char *text, struct err *err)
 	return command;
 }
 
-static int run_qmp(const struct command_line *line, struct control_client *client, const char *text)
+static int run_qmp(struct control_client *client, const char *text)
 {
 	AUTO_STR struct str out = { 0 };
 	struct err err = ERR_NONE;
@@ -189,7 +184,7 @@ static int run_qmp(const struct command_line *line, struct control_client *clien
 
 	if (!command)
 		return report_error(&err), 2;
-	status = ask(line, client, "qmp", command, QMP_ANSWER_MS, &result);
+	status = ask(client, "qmp", command, QMP_ANSWER_MS, &result);
 	if (status)
 		return status;
 	add_json_text(result, &out);
@@ -197,7 +192,8 @@ static int run_qmp(const struct command_line *line, struct control_client *clien
 	return print_out(out.text);
 }
 
-static int prompt_qmp(const struct command_line *line, struct control_client *client)
+// A script learns of its last command's failure, as from sh.
+static int prompt_qmp(struct control_client *client)
 {
 	bool terminal = isatty(STDIN_FILENO);
 	AUTO_FREE char *text = NULL;
@@ -210,7 +206,7 @@ static int prompt_qmp(const struct command_line *line, struct control_client *cl
 		if (getline(&text, &room, stdin) < 0)
 			return terminal ? print_out("\n") : status;
 		if (*str_strip(text))
-			status = run_qmp(line, client, str_strip(text));
+			status = run_qmp(client, str_strip(text));
 	}
 }
 
@@ -220,8 +216,8 @@ int qmp_command(const struct command_line *line)
 	int status = connect_guest(line, &client);
 
 	if (status == 0)
-		status = line->operands.count ? run_qmp(line, &client, line->operands.items[0]) :
-						prompt_qmp(line, &client);
+		status = line->operands.count ? run_qmp(&client, line->operands.items[0]) :
+						prompt_qmp(&client);
 	control_close(&client);
 	return status;
 }

@@ -5,6 +5,7 @@
 #include "base/cleanup.h"
 #include "base/cpuset.h"
 #include "base/err.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "launcher/guest/client.h"
 #include "launcher/guest/paths.h"
