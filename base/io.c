@@ -59,15 +59,6 @@ int io_write_all(int fd, const void *data, size_t size)
 	return 0;
 }
 
-static int write_synced(int fd, const char *text)
-{
-	int r = io_write_all(fd, text, strlen(text));
-
-	if (r < 0)
-		return r;
-	return fsync(fd) < 0 ? -errno : 0;
-}
-
 int io_replace_file(int dirfd, const char *name, const char *text, mode_t mode, struct err *err)
 {
 	AUTO_STR struct str temporary = { 0 };
@@ -79,7 +70,7 @@ int io_replace_file(int dirfd, const char *name, const char *text, mode_t mode, 
 		    mode);
 	if (fd < 0)
 		return err_sys(err, -errno, "creating %s", temporary.text);
-	r = write_synced(fd, text);
+	r = io_write_all(fd, text, strlen(text));
 	if (r == 0 && renameat(dirfd, temporary.text, dirfd, name) < 0)
 		r = -errno;
 	if (r < 0) {

@@ -73,7 +73,6 @@ static int take_over(const struct paths *paths, struct guest_dir *dir, struct st
 	AUTO_FREE char *name = mem_dup(state->plan->name);
 	struct keeper keeper;
 	struct err err = ERR_NONE;
-	int status;
 
 	log_notice("%s runs without a keeper: taking over", name);
 	keeper_init(&keeper, paths, dir, name);

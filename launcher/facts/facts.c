@@ -48,12 +48,15 @@ static void read_accounts(const struct profile *profile, struct facts *facts)
 	account_set(&facts->self, getpwuid(geteuid()));
 	if (!facts->self.found)
 		facts->self = (struct account){ mem_printf("%u", geteuid()), geteuid(), getegid(), true };
-	account_set(&facts->vfiorun, getpwnam("vfiorun"));
-	account_set(&facts->nobody, getpwnam("nobody"));
-	if (facts->root)
-		read_login(&facts->login);
-	if (profile->vm.user)
+	// a name that is not in the files costs a query of a daemon: ask for what can matter
+	if (profile->vm.user) {
 		account_set(&facts->named, getpwnam(profile->vm.user));
+	} else if (facts->root) {
+		read_login(&facts->login);
+		account_set(&facts->vfiorun, getpwnam("vfiorun"));
+		if (!facts->vfiorun.found)
+			account_set(&facts->nobody, getpwnam("nobody"));
+	}
 }
 
 static void read_rights(struct facts *facts)

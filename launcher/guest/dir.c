@@ -161,6 +161,12 @@ int guest_dir_remove(struct guest_dir *dir, const char *name, struct err *err)
 	return 0;
 }
 
+void guest_dir_unlock(struct guest_dir *dir)
+{
+	if (dir->lock >= 0)
+		close(take_fd(&dir->lock));
+}
+
 void guest_dir_close(struct guest_dir *dir)
 {
 	int *fds[] = { &dir->base, &dir->dir, &dir->lock, &dir->alive, &dir->host };

@@ -64,6 +64,8 @@ int guest_dir_open_alive(const struct guest_dir *dir, const char *name, struct e
 int guest_dir_wait_dead(const struct guest_dir *dir, int timeout_ms);
 // Removes NAME/ with what is in it, not the locks.
 int guest_dir_remove(struct guest_dir *dir, const char *name, struct err *err);
+// Gives the keeper's lock back: somebody else may take the name.
+void guest_dir_unlock(struct guest_dir *dir);
 void guest_dir_close(struct guest_dir *dir);
 
 // Looks, changes nothing. `state` may be NULL; else it is filled as far as it can be read, and must be

@@ -139,9 +139,12 @@ int keeper_settle(struct keeper *keeper, int status)
 	if (left)
 		log_error("not everything could be put back; `vfiorun revert %s` tries again",
 			  keeper->name);
-	keeper_end_monitor(keeper, left ? left : status);
 	if (!left && guest_dir_remove(keeper->dir, keeper->name, &err) < 0)
 		log_warning("%s", err.text);
+	// whoever waited for the end may start the guest again at once
+	if (keeper->monitor.pid)
+		guest_dir_unlock(keeper->dir);
+	keeper_end_monitor(keeper, left ? left : status);
 	return left ? left : status;
 }
 

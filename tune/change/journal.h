@@ -5,13 +5,15 @@
 //
 // The file is lines of tab-separated fields, escaped by str_add_escaped ("-" alone is NULL, a text
 // that is "-" is written "\x2d"):
-//   do    N TURN KIND PATH WAS WANT WHY   record, synced before the host is written
+//   do    N TURN KIND PATH WAS WANT WHY   record, written before the host is
 //   got   N VALUE      what the host answered; without it the write may not have happened
 //   was   N VALUE      handed over by a guest that ended: this is now what to put back
 //   undo  N            `was`, as it is now, is about to be put back or passed up
 //   done  N HOW        settled: undone, already, foreign, handed NAME
 // TURN is CLOCK_BOOTTIME in ns: it orders the changes of all guests, since each is made under the
-// host-wide lock. A last line without a newline was never completed and is ignored.
+// host-wide lock. A last line without a newline was never completed and is ignored. Nothing is synced: what
+// the kernel has taken outlives every process of ours, and what the kernel itself does not outlive need not be
+// undone, since the changes went with it (the boot id in the state file tells).
 //
 // Guests that change the same thing pile up on it: each one's `was` is what the one below had set.
 // The topmost puts its `was` back; one below it passes its own `was` up to the next above, and

@@ -291,14 +291,7 @@ int journal_file_open(struct journal *journal, int dirfd, bool create, bool writ
 
 int journal_open(struct journal *journal, int dirfd, struct err *err)
 {
-	int r = journal_file_open(journal, dirfd, true, true, err);
-
-	// so that not even the name is lost
-	if (r == 0 && fsync(dirfd) < 0) {
-		r = err_sys(err, -errno, "syncing the run directory");
-		journal_finish(journal);
-	}
-	return r;
+	return journal_file_open(journal, dirfd, true, true, err);
 }
 
 int journal_read(struct journal *journal, int dirfd, struct err *err)
@@ -317,8 +310,6 @@ static int append(struct journal *journal, struct change_host *host, const struc
 
 	if (r == 0)
 		r = io_write_all(journal->fd, line->text, line->len);
-	if (r == 0 && fsync(journal->fd) < 0)
-		r = -errno;
 	if (r < 0) {
 		// a part may have been written; where even this fails the next one to catch up does
 		// it

@@ -21,7 +21,7 @@ int journal_file_open(struct journal *journal, int dirfd, bool create, bool writ
 // completed. Pointers to records are void after it.
 int journal_file_catch_up(struct journal *journal, bool trim, struct err *err);
 
-// Each appends one line, synced, and takes it into `journal` too; on failure neither has it. `host`
+// Each appends one line and takes it into `journal` too; on failure neither has it. `host`
 // is for its hooks. Needs the lock.
 int journal_add_do(struct journal *journal, struct change_host *host, const struct change *change,
 		   uint64_t turn, struct err *err); // becomes the last record
