@@ -10,7 +10,7 @@
 
 #include <string.h>
 
-static void show(const struct diags *diags)
+static void show_diags(const struct diags *diags)
 {
 	for (size_t i = 0; i < diags->count; i++) {
 		AUTO_STR struct str text = { 0 };
@@ -53,7 +53,7 @@ static int read_facts(const struct command_line *line, const struct profile *pro
 	if (r == 0)
 		return 0;
 	log_error("%s", err.text);
-	return 3;
+	return line->root ? 2 : 3; // what was named is no captured machine
 }
 
 static int make_plan(const struct command_line *line, const struct profile *profile,
@@ -71,7 +71,7 @@ static int make_plan(const struct command_line *line, const struct profile *prof
 	return diags_exit_status(diags);
 }
 
-int prepare(const struct command_line *line, struct prepared *prepared)
+int prepare(const struct command_line *line, bool to_run, struct prepared *prepared)
 {
 	struct profile profile = { 0 };
 	struct facts facts = { 0 };
@@ -80,7 +80,8 @@ int prepare(const struct command_line *line, struct prepared *prepared)
 	int status;
 
 	*prepared = (struct prepared){ 0 };
-	if (paths_read(&prepared->paths, &err) < 0) {
+	if ((to_run ? paths_read(&prepared->paths, &err) :
+		      paths_read_to_look(&prepared->paths, line->root, &err)) < 0) {
 		log_error("%s", err.text);
 		return 3;
 	}
@@ -89,13 +90,18 @@ int prepare(const struct command_line *line, struct prepared *prepared)
 		status = read_facts(line, &profile, &prepared->paths, &facts);
 	if (status == 0)
 		status = make_plan(line, &profile, &facts, prepared, &diags);
-	if (prepared->plan)
-		show(&prepared->plan->warnings);
-	show(&diags);
+	if (status && prepared->plan)
+		prepared_show_warnings(prepared);
+	show_diags(&diags);
 	diags_finish(&diags);
 	facts_finish(&facts);
 	profile_finish(&profile);
 	return status;
+}
+
+void prepared_show_warnings(const struct prepared *prepared)
+{
+	show_diags(&prepared->plan->warnings);
 }
 
 void prepared_finish(struct prepared *prepared)

@@ -17,6 +17,8 @@ struct prepared {
 	bool relay;	   // the guest's console belongs on our terminal
 };
 
-// Returns 0, or an exit status after having said why. Must be finished either way.
-int prepare(const struct command_line *line, struct prepared *prepared);
+// Returns 0, or an exit status after having said why. Must be finished either way. `to_run`: what running
+// takes must be there. The warnings of a plan that can be carried out are left to the caller.
+int prepare(const struct command_line *line, bool to_run, struct prepared *prepared);
+void prepared_show_warnings(const struct prepared *prepared);
 void prepared_finish(struct prepared *prepared);

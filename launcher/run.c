@@ -179,8 +179,10 @@ static int run_detached(const struct paths *paths, struct plan *plan)
 int run_command(const struct command_line *line)
 {
 	struct prepared prepared;
-	int status = prepare(line, &prepared);
+	int status = prepare(line, true, &prepared);
 
+	if (status == 0)
+		prepared_show_warnings(&prepared);
 	if (status == 0 && line->detach)
 		status = run_detached(&prepared.paths, take(prepared.plan));
 	else if (status == 0)

@@ -30,12 +30,20 @@ static const char *format_of(const struct argv_build *b, const char *path, const
 	return file && file->qcow2 ? "qcow2" : "raw";
 }
 
+static void hint_firmware(struct argv_build *b, struct diag *diag)
+{
+	const char *install = system_install_command(&b->facts->system);
+	const char *package = install && str_starts(install, "apt") ? "ovmf" : "edk2-ovmf";
+
+	diag_hint(diag,
+		  "%s %s, or name an image in code = and template = of [firmware]; type = seabios boots "
+		  "the old way",
+		  install ? install : "install the package", package);
+}
+
 static bool refuse_none(struct argv_build *b, enum firmware_type type)
 {
 	struct image_place place = at_key("type");
-	const char *install = system_install_command(&b->facts->system);
-	const char *package = install && str_starts(install, "apt") ? "ovmf" : "edk2-ovmf";
-	struct diag *diag;
 
 	if (type == FIRMWARE_OVMF_SECUREBOOT && !b->q35) {
 		diag_hint(argv_diag_at(b, DIAG_ERROR, "secure-boot-machine", &place,
@@ -43,13 +51,10 @@ static bool refuse_none(struct argv_build *b, enum firmware_type type)
 			  "write machine = q35 in [vm]");
 		return false;
 	}
-	diag = argv_diag_at(
-		b, DIAG_HOST_ERROR, "no-firmware", &place, "no OVMF%s for a %s machine was found",
-		type == FIRMWARE_OVMF_SECUREBOOT ? " with secure boot" : "", b->q35 ? "q35" : "pc");
-	diag_hint(diag,
-		  "%s %s, or name an image in code = and template = here; type = seabios boots the "
-		  "old way",
-		  install ? install : "install the package", package);
+	hint_firmware(b, argv_diag_at(b, DIAG_HOST_ERROR, "no-firmware", &place,
+				      "no OVMF%s for a %s machine was found",
+				      type == FIRMWARE_OVMF_SECUREBOOT ? " with secure boot" : "",
+				      b->q35 ? "q35" : "pc"));
 	return false;
 }
 
@@ -62,6 +67,10 @@ static bool choose(struct argv_build *b, enum firmware_type type, struct choice 
 
 	if (!listed && !profile->firmware.code)
 		return refuse_none(b, type);
+	if (listed && listed->supposed)
+		argv_diag_at(b, DIAG_WARNING, "firmware-unknown", &place,
+			     "which firmware this machine has is not known: %s is supposed",
+			     listed->code);
 	*out = (struct choice){ .code = profile->firmware.code,
 				.template = profile->firmware.template };
 	if (listed) {
@@ -299,11 +308,27 @@ static void add_ovmf(struct argv_build *b, enum firmware_type type)
 		warn_unbootable(b);
 }
 
+// Nobody asked for OVMF, and there is none: better a guest that boots the old way than no guest.
+static bool falls_back(struct argv_build *b)
+{
+	const struct profile *profile = b->profile;
+	bool asked = profile->firmware.type_set || profile->firmware.code ||
+		     profile->firmware.template || profile->firmware.vars;
+
+	if (asked || firmware_choose(profile, &b->facts->firmwares))
+		return false;
+	hint_firmware(b, argv_warn(b, "seabios-fallback", "firmware", "type",
+				   "no OVMF was found: the guest boots the old way, with SeaBIOS"));
+	return true;
+}
+
 void argv_firmware(struct argv_build *b)
 {
 	enum firmware_type type = firmware_type_of(b->profile);
 	struct image_place place = at_key("type");
 
+	if (type == FIRMWARE_OVMF && falls_back(b))
+		type = FIRMWARE_SEABIOS;
 	if (type == FIRMWARE_OVMF || type == FIRMWARE_OVMF_SECUREBOOT)
 		add_ovmf(b, type);
 	else if (type == FIRMWARE_NONE && !b->profile->boot.kernel)

@@ -36,27 +36,36 @@ static void print_argv(const struct plan *plan, bool json, struct str *out)
 	json_object_put(array);
 }
 
-static int print_prepared(const struct command_line *line,
+static int print_prepared(const struct command_line *line, const struct prepared *prepared,
 			  void (*print)(const struct plan *, bool, struct str *))
 {
 	AUTO_STR struct str text = { 0 };
-	struct prepared prepared;
-	int status = prepare(line, &prepared);
 
-	if (status == 0) {
-		print(prepared.plan, line->json, &text);
-		status = print_out(str_text(&text));
-	}
+	print(prepared->plan, line->json, &text);
+	return print_out(str_text(&text));
+}
+
+// The warnings are part of what is printed.
+int plan_command(const struct command_line *line)
+{
+	struct prepared prepared;
+	int status = prepare(line, false, &prepared);
+
+	if (status == 0)
+		status = print_prepared(line, &prepared, print_plan);
 	prepared_finish(&prepared);
 	return status;
 }
 
-int plan_command(const struct command_line *line)
-{
-	return print_prepared(line, print_plan);
-}
-
 int argv_command(const struct command_line *line)
 {
-	return print_prepared(line, print_argv);
+	struct prepared prepared;
+	int status = prepare(line, false, &prepared);
+
+	if (status == 0) {
+		prepared_show_warnings(&prepared);
+		status = print_prepared(line, &prepared, print_argv);
+	}
+	prepared_finish(&prepared);
+	return status;
 }

@@ -55,7 +55,7 @@ int host_command(const struct command_line *line)
 
 	if (read_machine(line->root, &machine, &err) < 0) {
 		report_error(&err);
-		status = 3;
+		status = line->root ? 2 : 3; // what was named is no captured machine
 	} else {
 		print(&machine, line->json, &text);
 		status = print_out(str_text(&text));

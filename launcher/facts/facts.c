@@ -182,6 +182,14 @@ static unsigned wanted_attributes(const struct profile *profile)
 	return wanted;
 }
 
+// A captured machine is planned for as its root would.
+static void suppose(struct root *root, struct facts *facts)
+{
+	facts->root = facts->can_nice = facts->can_net = facts->can_vhost = true;
+	if (!root_exists(root, "usr/share"))
+		firmware_suppose(&facts->firmwares);
+}
+
 int facts_read(struct root *root, const struct profile *profile, const struct facts_options *options,
 	       struct facts *facts, struct err *err)
 {
@@ -199,8 +207,10 @@ int facts_read(struct root *root, const struct profile *profile, const struct fa
 	facts->run_dir = mem_printf("%s/%s", options->paths->run_base, name);
 	facts->state_dir = mem_printf("%s/%s", options->paths->state_base, name);
 	facts->log_dir = mem_dup(options->paths->log_dir);
-	if (!root->live)
+	if (!root->live) {
+		suppose(root, facts);
 		return 0;
+	}
 	read_rights(facts);
 	read_accounts(profile, facts);
 	read_environment(facts);

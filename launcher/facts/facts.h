@@ -28,6 +28,7 @@ struct firmware {
 	char *source; // the descriptor's path, or "well-known path"
 	bool secure_boot, requires_smm, enrolled_keys, amd_sev, stateless;
 	bool q35, i440fx; // machines it is for
+	bool supposed;	  // of a captured machine that does not tell
 };
 
 struct firmware_list {
@@ -102,7 +103,8 @@ struct facts_options {
 	const struct paths *paths;
 };
 
-// Reads what this profile needs. Problems of the host become what is unknown in the facts; the planner
+// Reads what this profile needs. Of a captured machine nothing is known of QEMU and of the files that the
+// profile names; it is looked at as its root would, who has every right. Problems of the host become what is unknown in the facts; the planner
 // speaks about them. Returns 0, or -errno with a message where not even CPUs can be read.
 int facts_read(struct root *root, const struct profile *profile, const struct facts_options *options,
 	       struct facts *facts, struct err *err);

@@ -243,24 +243,30 @@ static const struct {
 };
 
 // Every build with secure boot needs SMM, which only q35 has.
+static struct firmware well_known_firmware(size_t i)
+{
+	const char *dir = well_known[i].dir;
+	bool secure = well_known[i].kind & SECURE;
+	const char *format = str_ends(well_known[i].code, ".qcow2") ? "qcow2" : "raw";
+
+	return (struct firmware){
+		.code = mem_printf("%s/%s", dir, well_known[i].code),
+		.vars_template = mem_printf("%s/%s", dir, well_known[i].vars),
+		.code_format = mem_dup(format),
+		.vars_format = mem_dup(format),
+		.source = mem_dup("well-known path"),
+		.secure_boot = secure,
+		.requires_smm = secure,
+		.enrolled_keys = well_known[i].kind & ENROLLED,
+		.q35 = true,
+		.i440fx = !secure,
+	};
+}
+
 static void read_well_known(struct root *root, struct firmware_list *list)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(well_known); i++) {
-		const char *dir = well_known[i].dir;
-		bool secure = well_known[i].kind & SECURE;
-		const char *format = str_ends(well_known[i].code, ".qcow2") ? "qcow2" : "raw";
-		struct firmware firmware = {
-			.code = mem_printf("%s/%s", dir, well_known[i].code),
-			.vars_template = mem_printf("%s/%s", dir, well_known[i].vars),
-			.code_format = mem_dup(format),
-			.vars_format = mem_dup(format),
-			.source = mem_dup("well-known path"),
-			.secure_boot = secure,
-			.requires_smm = secure,
-			.enrolled_keys = well_known[i].kind & ENROLLED,
-			.q35 = true,
-			.i440fx = !secure,
-		};
+		struct firmware firmware = well_known_firmware(i);
 
 		add(root, &firmware, list);
 	}
@@ -270,4 +276,14 @@ void firmware_read(struct root *root, const char *user_dir, struct firmware_list
 {
 	read_descriptors(root, user_dir, list);
 	read_well_known(root, list);
+}
+
+void firmware_suppose(struct firmware_list *list)
+{
+	for (size_t i = 0; str_eq(well_known[i].dir, well_known[0].dir); i++) {
+		struct firmware *firmware = MEM_PUSH(list->items, list->count);
+
+		*firmware = well_known_firmware(i);
+		firmware->supposed = true;
+	}
 }

@@ -12,6 +12,8 @@ struct root;
 // hides that of usr/share/qemu/firmware: so an empty file or a link to /dev/null takes a descriptor
 // away. What only a well-known path tells follows.
 void firmware_read(struct root *root, const char *user_dir, struct firmware_list *list);
+// For a captured machine that has no /usr/share at all: Debian's firmware, marked as supposed.
+void firmware_suppose(struct firmware_list *list);
 void firmware_list_finish(struct firmware_list *list);
 
 // One descriptor's text; `source` is left NULL. False: not for us (no UEFI, another architecture,

@@ -28,13 +28,15 @@ static char *xdg(const char *variable, const char *home, const char *fallback, c
 
 // A system without a session manager gives no XDG_RUNTIME_DIR; a directory in /tmp would be a name that
 // anybody can take first, so there is none to fall back on but systemd's own place.
-static char *runtime_dir(struct err *err)
+static char *runtime_dir(bool to_look, struct err *err)
 {
 	AUTO_FREE char *usual = mem_printf("/run/user/%u", getuid());
 	const char *value = getenv("XDG_RUNTIME_DIR");
 	const char *dir = value && value[0] == '/' ? value : usual;
 	struct stat st;
 
+	if (to_look)
+		return mem_printf("%s/vfiorun", dir);
 	if (stat(dir, &st) < 0) {
 		err_set(err, -ENOENT,
 			"no directory for run state: XDG_RUNTIME_DIR is not set and %s does not exist; "
@@ -49,11 +51,11 @@ static char *runtime_dir(struct err *err)
 	return mem_printf("%s/vfiorun", dir);
 }
 
-static int user_paths(struct paths *paths, struct err *err)
+static int user_paths(struct paths *paths, bool to_look, struct err *err)
 {
 	const char *home = getenv("HOME");
 
-	paths->run_base = runtime_dir(err);
+	paths->run_base = runtime_dir(to_look, err);
 	if (!paths->run_base)
 		return err ? err->code : -ENOENT;
 	paths->state_base = xdg("XDG_STATE_HOME", home, ".local/state", "vfiorun");
@@ -73,7 +75,26 @@ int paths_read(struct paths *paths, struct err *err)
 		root_paths(paths);
 		return 0;
 	}
-	return user_paths(paths, err);
+	return user_paths(paths, false, err);
+}
+
+int paths_read_to_look(struct paths *paths, bool captured, struct err *err)
+{
+	int r = 0;
+
+	*paths = (struct paths){ 0 };
+	if (geteuid() != 0)
+		r = user_paths(paths, true, err);
+	if (geteuid() == 0 || captured) {
+		AUTO_FREE char *config_dir = take(paths->config_dir);
+
+		paths_finish(paths);
+		root_paths(paths);
+		if (config_dir)
+			mem_set(&paths->config_dir, config_dir);
+		return 0;
+	}
+	return r;
 }
 
 void paths_finish(struct paths *paths)

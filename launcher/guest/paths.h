@@ -3,6 +3,8 @@
 // means. Root's are fixed; XDG variables count only for users. Refuses names that are no names.
 #pragma once
 
+#include <stdbool.h>
+
 struct err;
 
 struct paths {
@@ -14,4 +16,7 @@ struct paths {
 };
 
 int paths_read(struct paths *paths, struct err *err);
+// For a plan that is only shown: nothing needs to be there yet. Of a captured machine they are root's,
+// but for the profiles, which are this user's.
+int paths_read_to_look(struct paths *paths, bool captured, struct err *err);
 void paths_finish(struct paths *paths);

@@ -4,6 +4,7 @@
 #include "base/cleanup.h"
 #include "base/mem.h"
 #include "launcher/facts/files.h"
+#include "launcher/facts/firmware.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -195,14 +196,47 @@ static void test_nothing_installed(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		struct guest guest;
 
-		guest_init(&guest, "");
+		guest_init(&guest, "[firmware]\ntype = ovmf\n");
 		strcpy(guest.fx.facts.system.distro, rows[i].distro);
 		guest_make(&guest);
-		guest_assert_diag(&guest, DIAG_HOST_ERROR, "no-firmware", 0, "no OVMF for a q35",
+		guest_assert_diag(&guest, DIAG_HOST_ERROR, "no-firmware", 10, "no OVMF for a q35",
 				  rows[i].hint);
 		assert_int_equal(guest.fx.plan.n_fds, 0);
 		guest_finish(&guest);
 	}
+}
+
+// Who asked for nothing gets what there is; who named a part of it meant UEFI.
+static void test_nothing_installed_and_nothing_asked(void **state)
+{
+	struct guest guest;
+
+	(void)state;
+	guest_init(&guest, "");
+	guest_make(&guest);
+	guest_assert_diag(&guest, DIAG_WARNING, "seabios-fallback", 0, "SeaBIOS", "ovmf");
+	assert_int_equal(guest.fx.diags.count, 0);
+	assert_null(argv_fixture_value(&guest.fx, "-blockdev", 0));
+	guest_finish(&guest);
+	guest_init(&guest, "[firmware]\nvars = /tmp/my_VARS.fd\n");
+	guest_make(&guest);
+	guest_assert_diag(&guest, DIAG_HOST_ERROR, "no-firmware", 0, "no OVMF for a q35", NULL);
+	guest_finish(&guest);
+}
+
+static void test_supposed_of_a_captured_machine(void **state)
+{
+	struct guest guest;
+
+	(void)state;
+	guest_init(&guest, "[firmware]\ntype = ovmf-secureboot\n");
+	firmware_suppose(&guest.fx.facts.firmwares);
+	guest_make(&guest);
+	guest_assert_diag(&guest, DIAG_WARNING, "firmware-unknown", 0, "OVMF_CODE_4M.ms.fd is supposed",
+			  NULL);
+	assert_int_equal(guest.fx.diags.count, 0);
+	assert_string_equal(guest.fx.plan.vars.template, "/usr/share/OVMF/OVMF_VARS_4M.ms.fd");
+	guest_finish(&guest);
 }
 
 static void test_types_without_uefi(void **state)
@@ -404,6 +438,8 @@ int main(void)
 		cmocka_unit_test(test_explicit_code),
 		cmocka_unit_test(test_code_that_qemus_user_may_not_read),
 		cmocka_unit_test(test_nothing_installed),
+		cmocka_unit_test(test_nothing_installed_and_nothing_asked),
+		cmocka_unit_test(test_supposed_of_a_captured_machine),
 		cmocka_unit_test(test_types_without_uefi),
 		cmocka_unit_test(test_kept_copy),
 		cmocka_unit_test(test_copy_that_does_not_fit),
