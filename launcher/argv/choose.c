@@ -59,24 +59,24 @@ static void choose_machine(struct argv_build *b)
 			  "hardware then");
 }
 
-// What stands in the way of KVM with this model, or NULL; *how says why it is believed to work.
-static char *kvm_obstacle(const struct facts *facts, const char *model, const char **how)
+// What stands in the way of KVM with this model, or NULL. Both on the heap; *how says why it is believed
+// to work.
+static char *kvm_obstacle(const struct facts *facts, const char *model, char **how)
 {
 	AUTO_FREE char *refused = mem_printf("no-accel/kvm/%s/", model);
 	const char *reason = qemu_caps_after(&facts->qemu, refused);
 
 	if (reason)
 		return mem_dup(reason);
-	*how = "QEMU answered under KVM";
 	if (facts->qemu.known && qemu_caps_has(&facts->qemu, "accel/kvm/%s", model))
-		return NULL;
-	*how = "not tried here: this host has KVM";
-	if (facts->system.kvm_present)
-		return NULL;
-	*how = "not tried here: this host's CPUs have hardware virtualization";
-	if (facts->cpus.vmx || facts->cpus.svm)
-		return NULL;
-	return mem_dup("this host has neither /dev/kvm nor a CPU that shows vmx or svm");
+		*how = mem_printf("this QEMU answers under it with -cpu %s", model);
+	else if (facts->system.kvm_present)
+		*how = mem_dup("this host has it; whether QEMU starts under it was not tried");
+	else if (facts->cpus.vmx || facts->cpus.svm)
+		*how = mem_dup("the CPUs can do it; whether QEMU starts under it was not tried");
+	else
+		return mem_dup("this host has neither /dev/kvm nor a CPU that shows vmx or svm");
+	return NULL;
 }
 
 static const struct {
@@ -103,8 +103,7 @@ static const char *kvm_remedy(const char *reason)
 static void choose_accel(struct argv_build *b)
 {
 	const char *wanted = b->profile->cpu.model, *model = wanted ? wanted : "host";
-	const char *how = NULL;
-	AUTO_FREE char *obstacle = NULL;
+	AUTO_FREE char *how = NULL, *obstacle = NULL;
 
 	if (b->profile->vm.accel != ACCEL_TCG) {
 		obstacle = kvm_obstacle(b->facts, model, &how);
@@ -113,7 +112,7 @@ static void choose_accel(struct argv_build *b)
 	if (b->profile->vm.accel == ACCEL_TCG)
 		b->plan->accel_why = mem_dup("asked for");
 	else if (!obstacle)
-		b->plan->accel_why = mem_printf("%s with -cpu %s", how, model);
+		b->plan->accel_why = take(how);
 	else
 		b->plan->accel_why = mem_printf("no KVM: %s", obstacle);
 	// Without KVM it would not be found either.

@@ -216,6 +216,30 @@ static void choose_explicit(struct argv_build *b, struct layout *layout, uint64_
 		report_lacking(b, lacking, page);
 }
 
+// QEMU asks for transparent huge pages itself (MADV_HUGEPAGE: ram_block_add, softmmu/physmem.c, 7.2); a
+// memfd gets them by another setting.
+static const char *transparent(const struct argv_build *b)
+{
+	const char *thp = b->facts->memory.thp;
+
+	if (b->needs_shared_memory || !*thp || str_eq(thp, "never"))
+		return "";
+	return "; the kernel makes transparent huge ones of them where it can";
+}
+
+static char *normal_why(const struct argv_build *b, const struct layout *layout)
+{
+	const struct share *share = &layout->shares[0];
+	uint64_t page = 2 * MIB, have = free_pages(&b->facts->memory, &share->nodes, page);
+
+	if (!all_pages(&b->facts->memory, page) && !all_pages(&b->facts->memory, GIB))
+		return mem_printf("normal pages, for no huge ones are set aside%s", transparent(b));
+	return mem_printf("normal pages: of huge ones %" PRIu64 " of 2M would have to be free%s, %" PRIu64
+			  " are%s",
+			  b->profile->vm.memory / page,
+			  cpuset_is_empty(&share->nodes) ? "" : " on these nodes", have, transparent(b));
+}
+
 // Takes huge pages only where the pools have them free already.
 static void choose_auto(struct argv_build *b, struct layout *layout)
 {
@@ -228,11 +252,11 @@ static void choose_auto(struct argv_build *b, struct layout *layout)
 			continue;
 		layout->page = pages[i];
 		b->plan->memory_why =
-			mem_printf("enough huge pages of %s are free", page_name(pages[i]));
+			mem_printf("enough of these huge pages are free");
 		return;
 	}
 	split(layout, bytes, 0);
-	b->plan->memory_why = mem_dup("normal pages: too few huge pages are free in the pools");
+	b->plan->memory_why = normal_why(b, layout);
 }
 
 static void choose_pages(struct argv_build *b, struct layout *layout)
@@ -243,7 +267,7 @@ static void choose_pages(struct argv_build *b, struct layout *layout)
 		break;
 	case HUGEPAGES_NONE:
 		split(layout, b->profile->vm.memory, 0);
-		b->plan->memory_why = mem_dup("normal pages as asked");
+		b->plan->memory_why = mem_printf("normal pages as asked%s", transparent(b));
 		break;
 	case HUGEPAGES_2M:
 		choose_explicit(b, layout, 2 * MIB);

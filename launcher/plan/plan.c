@@ -19,6 +19,8 @@ static void choose_user(const struct profile *profile, const struct facts *facts
 
 	if (!facts->live) {
 		plan->user.name = mem_dup(profile->vm.user ? profile->vm.user : "vfiorun");
+		plan->user.uid = plan->user.gid = (uid_t)-1; // whatever they are there
+		plan->user.change = !str_eq(plan->user.name, "root");
 		return;
 	}
 	if (!user) {

@@ -126,14 +126,11 @@ static void print_pins(const struct plan *plan, struct str *out)
 	for (size_t i = 0; i < plan->n_pins; i++)
 		print_pin(&plan->pins[i], width, out);
 	if (plan->isolation.method) {
-		AUTO_STR struct str text = { 0 };
+		AUTO_FREE char *text = mem_printf("%s%s%s", plan->isolation.method,
+						  plan->isolation.why ? ": " : "",
+						  plan->isolation.why ?: "");
 
-		str_add(&text, plan->isolation.method);
-		if (plan->isolation.cpus && *plan->isolation.cpus)
-			str_addf(&text, " of %s", plan->isolation.cpus);
-		if (plan->isolation.why)
-			str_addf(&text, ": %s", plan->isolation.why);
-		add_row(out, "isolation", str_text(&text));
+		add_row(out, "isolation", text);
 	}
 }
 
@@ -192,9 +189,25 @@ static void print_changes(const struct plan *plan, struct str *out)
 	}
 }
 
-static void print_fd(const struct plan_fd *fd, struct str *out)
+// The queues of a card look alike.
+static bool is_alike(const struct plan_fd *a, const struct plan_fd *b)
 {
-	str_addf(out, "  %-3d %s", fd->fd, fd->what);
+	return a->kind == b->kind && b->fd == a->fd + 1 && str_eq(a->what, b->what) &&
+	       str_eq(a->path, b->path);
+}
+
+// One row for all that are alike from here on. Returns how many.
+static size_t print_fds(const struct plan_fd *fd, size_t most, struct str *out)
+{
+	AUTO_STR struct str numbers = { 0 };
+	size_t n = 1;
+
+	while (n < most && is_alike(&fd[n - 1], &fd[n]))
+		n++;
+	str_addf(&numbers, "%d", fd->fd);
+	if (n > 1)
+		str_addf(&numbers, "-%d", fd[n - 1].fd);
+	str_addf(out, "  %-5s %s", str_text(&numbers), fd->what);
 	if (fd->kind == PLAN_FD_COPY)
 		str_add(out, ", as a copy in memory");
 	else if (fd->kind == PLAN_FD_FILE && !fd->write)
@@ -205,7 +218,8 @@ static void print_fd(const struct plan_fd *fd, struct str *out)
 		str_addf(out, ", bridge %s", fd->bridge);
 	str_addc(out, '\n');
 	if (fd->path)
-		str_addf(out, "      %s\n", fd->path);
+		str_addf(out, "        %s\n", fd->path);
+	return n;
 }
 
 static void print_files(const struct plan *plan, struct str *out)
@@ -214,8 +228,8 @@ static void print_files(const struct plan *plan, struct str *out)
 
 	if (plan->n_fds)
 		add_heading(out, "opened for QEMU");
-	for (size_t i = 0; i < plan->n_fds; i++)
-		print_fd(&plan->fds[i], out);
+	for (size_t i = 0; i < plan->n_fds;)
+		i += print_fds(&plan->fds[i], plan->n_fds - i, out);
 	if (vars->used && vars->create) {
 		AUTO_FREE char *text = mem_printf("%s, made once from %s", vars->path, vars->template);
 
@@ -244,6 +258,15 @@ static void print_helpers(const struct plan *plan, struct str *out)
 		add_command(out, &plan->helpers[i].argv, "  ");
 }
 
+static char *user_text(const struct plan *plan)
+{
+	const char *name = plan->user.name ?: "?";
+
+	if (plan->user.uid == (uid_t)-1)
+		return mem_dup(name);
+	return mem_printf("%s (uid %u, gid %u)", name, plan->user.uid, plan->user.gid);
+}
+
 static void print_user(const struct plan *plan, struct str *out)
 {
 	static const struct {
@@ -254,8 +277,7 @@ static void print_user(const struct plan *plan, struct str *out)
 		{ "started", offsetof(struct plan, hook_started) },
 		{ "stopped", offsetof(struct plan, hook_stopped) },
 	};
-	AUTO_FREE char *user = mem_printf("%s (uid %u, gid %u)", plan->user.name ?: "?", plan->user.uid,
-					  plan->user.gid);
+	AUTO_FREE char *user = user_text(plan);
 
 	add_heading(out, "who runs and steers it");
 	add_row(out, "user", user);
@@ -307,6 +329,7 @@ static void print_environment(const struct plan *plan, struct str *out)
 void plan_print_text(const struct plan *plan, struct str *out)
 {
 	print_guest(plan, out);
+	print_warnings(plan, out);
 	print_pins(plan, out);
 	print_memory(plan, out);
 	print_changes(plan, out);
@@ -314,7 +337,6 @@ void plan_print_text(const struct plan *plan, struct str *out)
 	print_helpers(plan, out);
 	print_user(plan, out);
 	print_environment(plan, out);
-	print_warnings(plan, out);
 	add_heading(out, "command");
 	add_command(out, &plan->argv, "  ");
 }

@@ -128,6 +128,35 @@ static char *reordered(const struct placing *p)
 	return place_list_text(cpus, p->n);
 }
 
+// vCPUs that the host's cores of this many siblings hold.
+static int room_on_siblings(const struct placing *p, int threads)
+{
+	int room = 0;
+
+	for (size_t i = 0; i < p->facts->n_cores; i++) {
+		struct cpuset cpus = p->facts->cores[i].cpus;
+
+		cpuset_and(&cpus, &p->usable);
+		room += cpuset_count(&cpus) >= threads ? threads : 0;
+	}
+	return room;
+}
+
+// Where these CPUs can't be put in a better order.
+static void hint_other_cpus(const struct placing *p, struct diag *diag, int threads)
+{
+	int room = room_on_siblings(p, threads);
+
+	if (room < threads)
+		diag_hint(diag, "threads = 1: no core has %d CPUs that may be used", threads);
+	else if (p->n > room)
+		diag_hint(diag, "threads = 1, or at most %d vCPUs: whole cores hold no more", room);
+	else if (p->n % threads)
+		diag_hint(diag, "a number of vCPUs that %d divides, on whole cores", threads);
+	else
+		diag_hint(diag, "pin = auto finds siblings for them, or threads = 1");
+}
+
 static void hint_order(const struct placing *p, struct diag *diag, int threads)
 {
 	AUTO_FREE char *list = reordered(p);
@@ -135,7 +164,7 @@ static void hint_order(const struct placing *p, struct diag *diag, int threads)
 	if (list)
 		diag_hint(diag, "pin = %s with threads = %d", list, threads);
 	else
-		diag_hint(diag, "an even number of vCPUs on whole cores");
+		hint_other_cpus(p, diag, threads);
 }
 
 // vCPUs on siblings that the guest takes for cores: it may put two busy threads on one real core.
@@ -172,9 +201,9 @@ static void warn_false_threads(struct placing *p)
 	if (torn < 0)
 		return;
 	diag = diag_add(p->diags, DIAG_WARNING, "topology-threads", placing_where(p, "threads"),
-			"the guest sees vCPUs %d to %d as threads of one core, but their CPUs are no SMT "
+			"the guest sees vCPUs %d%s%d as threads of one core, but their CPUs are no SMT "
 			"siblings",
-			torn, torn + threads - 1);
+			torn, threads > 2 ? " to " : " and ", torn + threads - 1);
 	hint_order(p, diag, threads);
 }
 
@@ -222,6 +251,17 @@ static void warn_windows(struct placing *p)
 			  "sockets = 1, more cores");
 }
 
+// Each vCPU on one core, and no two on the same.
+static bool is_on_own_cores(const struct placing *p)
+{
+	AUTO_FREE int *counts = count_by_core(p);
+	int cores = 0;
+
+	for (size_t i = 0; i < p->facts->n_cores; i++)
+		cores += counts[i] == 1;
+	return cores == p->n;
+}
+
 static void explain(struct placing *p)
 {
 	struct placement *out = p->out;
@@ -238,8 +278,12 @@ static void explain(struct placing *p)
 		str_add(&why, "vCPUs are not pinned, so none is another's sibling");
 	else if (out->threads > 1)
 		str_add(&why, "the threads of each guest core sit on SMT siblings of the host");
+	else if (smt_of_host(p) < 2)
+		str_add(&why, "this host's cores have one thread each");
+	else if (is_on_own_cores(p))
+		str_add(&why, "each vCPU has a core of the host to itself");
 	else
-		str_add(&why, "no two neighbouring vCPUs are paired as siblings");
+		str_add(&why, "the vCPUs' CPUs make no equal groups of SMT siblings");
 	out->topology_why = str_take(&why);
 }
 

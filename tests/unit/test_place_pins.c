@@ -119,8 +119,15 @@ static void mistakes_come_with_what_to_write(void **state)
 		   "some vCPUs sit on SMT siblings, but the guest sees each as a core of its own",
 		   "pin = 2,8,3,9 with threads = 2");
 	check_diag(SIX_CORES, "pin=2,3,8,9 threads=2", "topology-threads", DIAG_WARNING,
-		   "the guest sees vCPUs 0 to 1 as threads of one core, but their CPUs are no SMT siblings",
+		   "the guest sees vCPUs 0 and 1 as threads of one core, but their CPUs are no SMT siblings",
 		   "pin = 2,8,3,9 with threads = 2");
+	check_diag(SIX_CORES, "pin=2,8,3,4 threads=2", "topology-threads", DIAG_WARNING,
+		   "the guest sees vCPUs 2 and 3 as threads of one core, but their CPUs are no SMT siblings",
+		   "pin = auto finds siblings for them, or threads = 1");
+	check_diag(HYBRID, "pin=0,1,2,3,4,5,6,7,8,9,10,11,12,13 threads=2", "topology-threads", DIAG_WARNING,
+		   "the guest sees vCPUs 12 and 13 as threads of one core, but their CPUs are no SMT "
+		   "siblings",
+		   "threads = 1, or at most 12 vCPUs: whole cores hold no more");
 	check_diag("cores=2", "vcpus=4", "vcpus-exceed-cpus", DIAG_WARNING,
 		   "4 vCPUs are more than the 2 CPUs that may be used here: no vCPU is pinned, they take "
 		   "turns",
@@ -182,20 +189,23 @@ static void every_decision_says_why(void **state)
 		   "of the host");
 	check_whys(SIX_CORES, "vcpus=3", "one thread of core 3 (CPUs 3,9), L3 0, node 0",
 		   "cores without a vCPU in the vCPUs' L3, left to the host",
-		   "1 socket, 3 cores, 1 thread a core: no two neighbouring vCPUs are paired as siblings");
+		   "1 socket, 3 cores, 1 thread a core: each vCPU has a core of the host to itself");
+	check_whys(SIX_CORES, "pin=2,3,8", "as the profile says: sibling pair 2,8 of core 2, L3 0, node 0",
+		   "cores without a vCPU in the vCPUs' L3, left to the host",
+		   "1 socket, 3 cores, 1 thread a core: the vCPUs' CPUs make no equal groups of SMT siblings");
 	check_whys("nodes=2 cores=2", "vcpus=2", "core 3, L3 1, node 1",
 		   "cores without a vCPU in the vCPUs' socket, left to the host",
-		   "1 socket, 2 cores, 1 thread a core: no two neighbouring vCPUs are paired as siblings");
+		   "1 socket, 2 cores, 1 thread a core: this host's cores have one thread each");
 	check_whys(HYBRID, "vcpus=2", "sibling pair 2-3 of core 1, L3 0, node 0, a performance core",
 		   "efficiency cores in the vCPUs' L3, left to the host",
 		   "1 socket, 1 core, 2 threads a core: the threads of each guest core sit on SMT siblings "
 		   "of the host");
 	check_whys("cores=2", "vcpus=2", "core 0, L3 0, node 0", "shares the vCPUs' CPUs: no other is left",
-		   "1 socket, 2 cores, 1 thread a core: no two neighbouring vCPUs are paired as siblings");
+		   "1 socket, 2 cores, 1 thread a core: this host's cores have one thread each");
 	check_whys("cores=4 isolated=2-3", "pin=2,1+3", "as the profile says: a set of 2 CPUs among which it "
 							"floats",
 		   "core 0 is left to the host",
-		   "1 socket, 2 cores, 1 thread a core: no two neighbouring vCPUs are paired as siblings");
+		   "1 socket, 2 cores, 1 thread a core: this host's cores have one thread each");
 	check_whys("cores=2", "pin=none vcpus=2", "the profile says pin = none",
 		   "vCPUs are not pinned either",
 		   "1 socket, 2 cores, 1 thread a core: vCPUs are not pinned, so none is another's sibling");

@@ -71,9 +71,11 @@ static void add_fds(struct plan *plan)
 
 	fd->write = true;
 	plan_add_fd(plan, PLAN_FD_COPY, "firmware code", "/usr/share/OVMF/OVMF_CODE.fd");
-	fd = plan_add_fd(plan, PLAN_FD_TAP, "network lan", NULL);
-	fd->ifname = mem_dup("vf0");
-	fd->bridge = mem_dup("br0");
+	for (int queue = 0; queue < 2; queue++) {
+		fd = plan_add_fd(plan, PLAN_FD_TAP, "network lan", NULL);
+		fd->ifname = mem_dup("vf0");
+		fd->bridge = mem_dup("br0");
+	}
 	plan_add_fd(plan, PLAN_FD_STREAM, "network nat", NULL)->helper = 0;
 }
 
@@ -383,6 +385,10 @@ static const char expected_text[] =
 	"  topology  1 socket, 1 core, 2 threads a core\n"
 	"  console   serial, /run/vfiorun/demo/console.sock\n"
 	"\n"
+	"warnings\n"
+	"  demo.conf:7: several vCPUs are on CPU 2\n"
+	"    hint: give each a CPU of its own\n"
+	"\n"
 	"threads and their CPUs\n"
 	"  vcpu0      2     rr:1    sibling pair 2,8 of core 2, L3 0, node 0\n"
 	"  vcpu1      8     rr:1\n"
@@ -390,7 +396,7 @@ static const char expected_text[] =
 	"  emulator   any   other   a reason that is long enough to need a second line,\n"
 	"                           with ümlauts to count as one\n"
 	"  vhost      8191  other\n"
-	"  isolation affinity of 2,8: nothing better is allowed\n"
+	"  isolation affinity: nothing better is allowed\n"
 	"\n"
 	"memory\n"
 	"  size      8G in pages of 2M, from node 0: enough pages are free\n"
@@ -405,12 +411,12 @@ static const char expected_text[] =
 	"      a helper reads it\n"
 	"\n"
 	"opened for QEMU\n"
-	"  10  disk system\n"
-	"      /images/a b.img\n"
-	"  11  firmware code, as a copy in memory\n"
-	"      /usr/share/OVMF/OVMF_CODE.fd\n"
-	"  12  network lan, interface vf0, bridge br0\n"
-	"  13  network nat\n"
+	"  10    disk system\n"
+	"        /images/a b.img\n"
+	"  11    firmware code, as a copy in memory\n"
+	"        /usr/share/OVMF/OVMF_CODE.fd\n"
+	"  12-13 network lan, interface vf0, bridge br0\n"
+	"  14    network nat\n"
 	"\n"
 	"kept after the guest\n"
 	"  variables /var/lib/vfiorun/demo/VARS.fd, made once from\n"
@@ -429,10 +435,6 @@ static const char expected_text[] =
 	"environment\n"
 	"  DISPLAY=:0\n"
 	"  A=b=c\n"
-	"\n"
-	"warnings\n"
-	"  demo.conf:7: several vCPUs are on CPU 2\n"
-	"    hint: give each a CPU of its own\n"
 	"\n"
 	"command\n"
 	"  qemu-system-x86_64 \\\n"
