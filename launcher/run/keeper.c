@@ -474,8 +474,9 @@ static void handle_event(struct keeper *keeper, const struct message *message)
 
 	if (message->value < 0 || (size_t)message->value >= ARRAY_SIZE(texts))
 		return;
-	if (message->value == EVENT_PANIC)
-		keeper->panicked = true;
+	// a guest that starts anew after a panic is well again
+	if (message->value == EVENT_PANIC || message->value == EVENT_RESET)
+		keeper->panicked = message->value == EVENT_PANIC;
 	log_message(message->value == EVENT_RESET ? LOG_LEVEL_INFO : LOG_LEVEL_WARNING, "%s",
 		    texts[message->value]);
 	keeper_rescan(keeper);

@@ -121,7 +121,7 @@ int keeper_outcome(struct keeper *keeper)
 		return keeper->status;
 	if (!keeper->was_running && keeper->stop != STOP_NONE)
 		return 0;
-	if (keeper->panicked) {
+	if (keeper->panicked && keeper->stop == STOP_NONE) {
 		log_error("the guest panicked");
 		return 1;
 	}
