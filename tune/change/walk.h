@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: MIT
+// Owns one walk over a journal under the host-wide lock: who else is concerned, and how one record
+// is undone. Refuses to lock, and callers outside of tune/change/.
+#pragma once
+
+#include "tune/change/journal.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct change_kind;
+struct err;
+
+// Another guest's journal while we hold the lock.
+struct neighbour {
+	char *name;
+	struct journal journal;
+};
+
+// One apply or undo under the lock.
+struct walk {
+	struct journal *journal;
+	struct journal_world *world;
+	struct neighbour *others;
+	size_t n_others;
+	struct journal_report *report; // NULL: nobody reads it
+};
+
+// Reads the journals of all other guests; what can't be read is reported.
+void walk_find_neighbours(struct walk *walk);
+void walk_finish(struct walk *walk);
+
+// Adds to the report, if there is one. Takes ownership of text; `change` may be NULL.
+void walk_report(struct walk *walk, const struct change *change, bool failed, char *text);
+
+// The one place where the host is written: asks the kind to make it `value`, between the hooks.
+int walk_write(struct walk *walk, const struct change_kind *kind, const struct change *change,
+	       const char *value, struct err *err);
+
+// Undoes one record that stands, and reports what a person should read.
+void walk_undo(struct walk *walk, struct journal_record *record);
