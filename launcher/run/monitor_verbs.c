@@ -250,7 +250,7 @@ void verb_run(struct monitor *monitor, struct client *client, struct json_object
 	else if (!client->owner && !(verb->operators && client->operator_))
 		control_refuse(client, request.id, "denied",
 			       "root and the guest's owner may; [vm] operators adds others to status, "
-			       "pause and switch",
+			       "wait, pause and resume",
 			       "you may not `%s` this guest", name);
 	else
 		verb->run(&request);
