@@ -188,6 +188,10 @@ gone() {
 	! alive "$1"
 }
 
+runs_or_ended() {
+	state_is "$1" running || gone "$keeper"
+}
+
 # start NAME [ARGUMENT...]: runs NAME's profile in the background until its guest runs; $keeper, $monitor
 # and $qemu are its processes, its output is in $SCRATCH/NAME.out and NAME.err.
 start() {
@@ -196,7 +200,8 @@ start() {
 	shift
 	"$VFIORUN" run "$SCRATCH/$name.conf" "$@" >"$SCRATCH/$name.out" 2>"$SCRATCH/$name.err" </dev/null &
 	keeper=$!
-	within 20 state_is "$name" running || {
+	within 20 runs_or_ended "$name"
+	state_is "$name" running || {
 		sed 's/^/    | /' "$SCRATCH/$name.err" >&2
 		fail "$name does not get to run"
 	}
