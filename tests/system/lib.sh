@@ -2,7 +2,8 @@
 # What the system tests share; each sources it first. Run by tests/run-system, or by hand.
 #
 # As root a test gets namespaces of its own: processes that it leaves end with it, other guests of the
-# machine are out of sight, and /run/vfiorun, the logs, the kept state and KVM's parameters are private.
+# machine are out of sight, and /run/vfiorun, the logs, the kept state and the network are private. Two of
+# KVM's parameters are then attributes of that network: as real to whoever writes them, and nobody else's.
 set -uo pipefail
 shopt -s inherit_errexit
 
@@ -51,17 +52,18 @@ make_private() {
 		mount -t tmpfs -o mode=0755,size=16m vfiorun-test "$dir" || fail "no tmpfs on $dir"
 	done
 	[[ -d $kvm_parameters ]] || return 0
-	cp -r "$kvm_parameters" "$SCRATCH/kvm" 2>/dev/null
-	mount --bind "$SCRATCH/kvm" "$kvm_parameters" || fail "no private $kvm_parameters"
+	mount --bind /proc/sys/net/ipv4/tcp_notsent_lowat "$kvm_parameters/halt_poll_ns" &&
+		mount --bind /proc/sys/net/ipv4/ip_forward "$kvm_parameters/ignore_msrs" ||
+		fail "no private $kvm_parameters"
 }
 
 # Sourced with "shared" a test stays among the machine's other guests.
 if [[ ${1:-} != shared && $EUID == 0 ]]; then
 	if [[ -z ${VFIORUN_TEST_INSIDE:-} ]]; then
 		mkdir -p "${private_dirs[@]}"
-		if unshare --mount --pid --fork --mount-proc true 2>/dev/null; then
+		if unshare --mount --net --pid --fork --mount-proc true 2>/dev/null; then
 			export VFIORUN_TEST_INSIDE=1
-			exec unshare --mount --pid --fork --kill-child --mount-proc "$0"
+			exec unshare --mount --net --pid --fork --kill-child --mount-proc "$0"
 		fi
 		note "no namespaces here: among the machine's other guests"
 	else
@@ -180,8 +182,12 @@ state_is() {
 	[[ $(ask "$1" .state) == "$2" ]]
 }
 
+# Not gone, and not a zombie.
 alive() {
-	[[ -e /proc/$1 ]] && [[ $(awk '/^State/ {print $2}' "/proc/$1/status" 2>/dev/null) != Z ]]
+	local stat
+
+	{ read -r stat <"/proc/$1/stat"; } 2>/dev/null || return 1
+	[[ ${stat##*) } != Z* ]]
 }
 
 gone() {
@@ -233,13 +239,23 @@ ends() {
 host_state() {
 	find /run/vfiorun -mindepth 1 ! -name '.lock-*' ! -name '.alive-*' ! -name .host 2>/dev/null | sort
 	grep -r . "$kvm_parameters" 2>/dev/null | sort
-	[[ ! -e $SCRATCH/host ]] || grep -r . "$SCRATCH/host" | sort
 }
 
-# Processes of the test that are not its shell's own.
+# Processes that a guest left: in a namespace of our own all but this shell, else those that look like it.
 leftovers() {
-	ps -eo pid=,ppid=,comm=,args= | grep -E 'qemu|fake-qmp|vfiorun-monitor|vfiorun (run|adopt|stop)' |
-		grep -v grep || true
+	local pid comm
+
+	if [[ $$ != 1 ]]; then
+		ps -eo pid=,args= | grep -E "t$$-|$SCRATCH" | grep -v grep || true
+		return
+	fi
+	for pid in /proc/[0-9]*; do
+		pid=${pid#/proc/}
+		[[ $pid != 1 && $pid != "$BASHPID" ]] && alive "$pid" || continue
+		comm=
+		read -r comm <"/proc/$pid/comm" || continue
+		echo "$pid $comm"
+	done 2>/dev/null
 }
 
 remember_host() {

@@ -1,0 +1,100 @@
+#!/bin/bash
+# SIGKILL at every step that the keeper makes, of the keeper, of its monitor, of QEMU and of several at
+# once: whatever is left then, `revert`, `stop` or `adopt` puts the host back.
+. "$(dirname "$0")/lib.sh"
+
+need_root
+[[ -d $kvm_parameters ]] || skip "this kernel has no KVM, whose parameters are what is changed here"
+
+name=$(guest_name kill)
+lock=$SCRATCH/hook.lock
+# Ends the guest once it runs. What it holds locked tells that it is still there.
+hook=$(script hook-quit <<END
+#!/bin/sh
+exec 9>"$lock"
+flock 9
+for i in 1 2 3 4 5 6 7 8 9; do
+	"$VFIORUN" qmp "$name" quit && exit
+	kill -0 \$PPID || exit
+	sleep 0.1
+done
+END
+)
+file=$(profile "$name" '[vm]' "qemu = $(fake)" '[host]' 'halt_poll_ns = 12345' 'ignore_msrs = on' \
+	'latency = 100' '[hooks]' "started = $hook" '[display]' 'type = spice')
+[[ -x /usr/bin/passt ]] || mount -t tmpfs -o mode=0755 vfiorun-test /usr/local/bin && {
+	cp "$(script passt <<<$'#!/bin/sh\nexec sleep 300')" /usr/local/bin/
+	printf '%s\n' '[net "lan"]' 'type = passt' >>"$file"
+}
+remember_host
+expect 0 "$VFIORUN" plan "$file" # QEMU has been asked from here on
+
+# Whatever is found, the way out that is named for it is taken.
+settle() {
+	local when=$1 how=$2
+
+	flock "$lock" true
+	try "$VFIORUN" status "$name"
+	[[ $status == [01] ]] || fail "status says $status $when"
+	try "$VFIORUN" list
+	[[ $status == 0 ]] || fail "list says $status $when"
+	try "$VFIORUN" revert "$name"
+	if [[ $status == 5 ]]; then
+		expect_err "adopt $name"
+		expect_err "stop $name"
+		running=$((running + 1))
+		case $how in
+		stop) expect 0 "$VFIORUN" stop --force "$name" ;;
+		adopt)
+			"$VFIORUN" adopt "$name" >"$SCRATCH/adopt.out" 2>&1 </dev/null &
+			within 5 state_is "$name" running || fail "an adopted guest does not run $when"
+			expect 0 "$VFIORUN" stop --force "$name"
+			ends 0 $!
+			;;
+		esac
+	elif [[ $status != 0 ]]; then
+		show
+		fail "revert says $status $when"
+	fi
+	expect 0 "$VFIORUN" revert "$name"
+	nothing_left "$when"
+}
+
+# Where the keeper lives, it says how the run ended: as if nothing had been, or as QEMU died.
+judge() {
+	local when=$1 got=$2
+
+	case $whom in
+	keeper | both | all) [[ $got == 137 ]] ;;
+	monitor) [[ $got == 0 ]] ;;
+	qemu) [[ $got == [013] || $got == 137 ]] ;; # 3: the helper died
+	esac || {
+		cat "$SCRATCH/run.err" >&2
+		fail "run ends with $got $when"
+	}
+}
+
+# matrix WHOM HOW: what is found running is adopted or stopped.
+matrix() {
+	local whom=$1 step=1 got when
+
+	while :; do
+		got=0
+		timeout 30 "$TOOLS/kill-at" $step "$whom" "$VFIORUN" run "$file" >"$SCRATCH/run.out" \
+			2>"$SCRATCH/run.err" </dev/null 3>"$SCRATCH/call" || got=$?
+		[[ $got == 200 ]] && break
+		when="after $whom was killed at step $step ($(cat "$SCRATCH/call"))"
+		judge "$when" $got
+		settle "$when" "$2"
+		step=$((step + 1))
+	done
+	note "$whom: $((step - 1)) steps, $running times the guest ran on"
+	[[ $step -gt 100 ]] || fail "a run has only $((step - 1)) steps: is anything counted?"
+}
+
+running=0
+matrix keeper adopt
+matrix both stop
+matrix all adopt
+matrix monitor stop
+matrix qemu stop
