@@ -215,7 +215,7 @@ static int adopt_locked(const struct command_line *line, const struct paths *pat
 	int status = 1;
 
 	if (dir->dir < 0)
-		log_error("there is no guest %s", line->name);
+		log_error("no guest `%s`; `vfiorun list` shows those there are", line->name);
 	else if (guest_look_locked(dir, &state) == LIFE_ORPHAN)
 		status = take_over(paths, dir, &state, options);
 	else

@@ -137,6 +137,11 @@ static void print_threads_text(struct json_object *status, struct str *out)
 	}
 }
 
+static bool is_dead(struct json_object *status)
+{
+	return strcmp(get_string(status, "state"), "dead") == 0;
+}
+
 static void print_journal_text(struct json_object *status, struct str *out)
 {
 	struct json_object *records;
@@ -144,7 +149,8 @@ static void print_journal_text(struct json_object *status, struct str *out)
 	if (!json_object_object_get_ex(status, "journal", &records) ||
 	    !json_object_array_length(records))
 		return;
-	str_add(out, "\nchanged on the host, and undone when the guest ends:\n");
+	str_add(out, is_dead(status) ? "\nstill changed on the host:\n" :
+				       "\nchanged on the host, and undone when the guest ends:\n");
 	for (size_t i = 0; i < json_object_array_length(records); i++) {
 		struct json_object *record = json_object_array_get_idx(records, i);
 
@@ -165,10 +171,12 @@ static void print_hint(const char *name, const char *state, struct str *out)
 
 static void print_status_text(struct json_object *status, struct str *out)
 {
-	struct json_object *since;
+	struct json_object *pid, *since;
 
-	str_addf(out, "%s: %s, QEMU is process %s", get_string(status, "name"),
-		 get_string(status, "state"), get_string(status, "pid"));
+	str_addf(out, "%s: %s", get_string(status, "name"), get_string(status, "state"));
+	if (json_object_object_get_ex(status, "pid", &pid) && json_object_get_int(pid))
+		str_addf(out, ", QEMU %s process %s", is_dead(status) ? "was" : "is",
+			 get_string(status, "pid"));
 	if (json_object_object_get_ex(status, "since", &since) && json_object_get_int64(since)) {
 		str_add(out, ", since ");
 		print_time(json_object_get_int64(since), out);

@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "launcher/guest/listen.h"
 #include "launcher/guest/paths.h"
+#include "launcher/guest/state.h"
 
 #include <json-c/json.h>
 #include <poll.h>
@@ -19,6 +20,22 @@ static int connect_below(const char *base, const char *name, struct err *err)
 	return listen_connect(path, 0, err);
 }
 
+// Nobody listens: there is no such guest, or it has lost its keeper.
+static int say_missing(const struct paths *paths, const char *name, struct err *err)
+{
+	switch (guest_look(paths, name, NULL)) {
+	case LIFE_ORPHAN:
+		err_set(err, -ENOENT, "guest `%s` runs, but its keeper is dead", name);
+		return err_hint(err, "`vfiorun adopt %s` takes it over, `vfiorun stop %s` ends it", name, name);
+	case LIFE_DEAD:
+		err_set(err, -ENOENT, "guest `%s` was cut short", name);
+		return err_hint(err, "`vfiorun revert %s` puts the host back", name);
+	default:
+		err_set(err, -ENOENT, "no guest `%s` is running", name);
+		return err_hint(err, "`vfiorun list` shows those that are");
+	}
+}
+
 int control_connect(struct control_client *client, const struct paths *paths, const char *name,
 		    struct err *err)
 {
@@ -28,8 +45,7 @@ int control_connect(struct control_client *client, const struct paths *paths, co
 	if (client->fd >= 0)
 		return io_set_nonblock(client->fd, true);
 	if (client->fd == -ENOENT || client->fd == -ECONNREFUSED)
-		return err_set(err, -ENOENT, "no guest `%s` is running; `vfiorun list` shows those that are",
-			       name);
+		return say_missing(paths, name, err);
 	return err_sys(err, client->fd, "asking guest %s", name);
 }
 

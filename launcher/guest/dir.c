@@ -72,8 +72,10 @@ int guest_dir_lock(struct guest_dir *dir, const struct paths *paths, const char 
 		r = dir->host = open_lock(dir->base, ".host", "", err);
 	if (r >= 0)
 		r = lock_take(dir->lock);
-	if (r == -EAGAIN || r == -EACCES)
+	if (r == -EAGAIN || r == -EACCES) {
 		r = err_set(err, -EBUSY, "guest %s is running, or another vfiorun works on it", name);
+		err_hint(err, "`vfiorun status %s` shows it, `vfiorun stop %s` ends it", name, name);
+	}
 	if (r < 0) {
 		guest_dir_close(dir);
 		return r;
