@@ -65,8 +65,24 @@ static void add_vnc(struct argv_build *b)
 	argv_add(b, "-vnc", "unix:%s", addr);
 }
 
+// What it came to, and where to look.
+static char *describe(const struct argv_build *b)
+{
+	bool asked = b->profile->display.type == DISPLAY_NONE;
+
+	if (b->display == DISPLAY_NONE && (asked || b->options->headless))
+		return mem_dup("none, as asked");
+	if (b->display == DISPLAY_NONE)
+		return mem_dup("none: no desktop is near (neither DISPLAY nor WAYLAND_DISPLAY is set)");
+	if (b->display == DISPLAY_SPICE || b->display == DISPLAY_VNC)
+		return mem_printf("%s, %s/qemu/%s.sock", displays[b->display].name, b->facts->run_dir,
+				  displays[b->display].name);
+	return mem_printf("a window (%s)", displays[b->display].name);
+}
+
 void argv_display(struct argv_build *b)
 {
+	b->plan->display_why = describe(b);
 	if (b->display == DISPLAY_NONE) {
 		argv_add(b, "-display", "none");
 		return;

@@ -30,15 +30,13 @@ static const char *format_of(const struct argv_build *b, const char *path, const
 	return file && file->qcow2 ? "qcow2" : "raw";
 }
 
-static void hint_firmware(struct argv_build *b, struct diag *diag)
+static void hint_firmware(struct argv_build *b, struct diag *diag, const char *otherwise)
 {
 	const char *install = system_install_command(&b->facts->system);
 	const char *package = install && str_starts(install, "apt") ? "ovmf" : "edk2-ovmf";
 
-	diag_hint(diag,
-		  "%s %s, or name an image in code = and template = of [firmware]; type = seabios boots "
-		  "the old way",
-		  install ? install : "install the package", package);
+	diag_hint(diag, "%s %s, or name an image in code = and template = of [firmware]; %s",
+		  install ? install : "install the package", package, otherwise);
 }
 
 static bool refuse_none(struct argv_build *b, enum firmware_type type)
@@ -54,7 +52,8 @@ static bool refuse_none(struct argv_build *b, enum firmware_type type)
 	hint_firmware(b, argv_diag_at(b, DIAG_HOST_ERROR, "no-firmware", &place,
 				      "no OVMF%s for a %s machine was found",
 				      type == FIRMWARE_OVMF_SECUREBOOT ? " with secure boot" : "",
-				      b->q35 ? "q35" : "pc"));
+				      b->q35 ? "q35" : "pc"),
+		      "type = seabios boots the old way");
 	return false;
 }
 
@@ -318,7 +317,8 @@ static bool falls_back(struct argv_build *b)
 	if (asked || firmware_choose(profile, &b->facts->firmwares))
 		return false;
 	hint_firmware(b, argv_warn(b, "seabios-fallback", "firmware", "type",
-				   "no OVMF was found: the guest boots the old way, with SeaBIOS"));
+				   "no OVMF was found: the guest boots the old way, with SeaBIOS"),
+		      "type = seabios says that this is meant");
 	return true;
 }
 

@@ -184,7 +184,7 @@ static void report_lacking(struct argv_build *b, const struct share *share, uint
 	struct diag *diag = argv_host_error(
 		b, "hugepages-short", "memory", "hugepages",
 		"%" PRIu64 " free huge pages of %s are needed%s%s; %" PRIu64 " are there", need,
-		page_name(page), *nodes ? " on host nodes " : "", nodes, have);
+		page_name(page), *nodes ? " on host node " : "", nodes, have);
 
 	if (page == GIB)
 		diag_hint(diag, "boot with hugepagesz=1G hugepages=%" PRIu64 ", or hugepages = 2M",
@@ -201,7 +201,7 @@ static void choose_explicit(struct argv_build *b, struct layout *layout, uint64_
 
 	layout->page = page;
 	split(layout, bytes, page);
-	b->plan->memory_why = mem_printf("huge pages of %s as asked", page_name(page));
+	b->plan->memory_why = mem_dup("as asked");
 	if (!fits(layout, bytes, page)) {
 		diag_hint(argv_error(b, "memory-pages", "vm", "memory",
 				     "memory is not a whole number of %s pages, at least one for "
@@ -251,8 +251,7 @@ static void choose_auto(struct argv_build *b, struct layout *layout)
 		if (!fits(layout, bytes, pages[i]) || first_lacking(b, layout, pages[i]))
 			continue;
 		layout->page = pages[i];
-		b->plan->memory_why =
-			mem_printf("enough of these huge pages are free");
+		b->plan->memory_why = mem_dup("enough of them are free");
 		return;
 	}
 	split(layout, bytes, 0);

@@ -59,7 +59,7 @@ static char *list_hint(const struct placing *p)
 	AUTO_FREE char *text = NULL;
 
 	if (p->n > cpuset_count(&p->usable))
-		return mem_printf("this host has %d usable CPUs: lower vcpus",
+		return mem_printf("fewer vcpus: this host has %d CPUs for them",
 				  cpuset_count(&p->usable));
 	cpus = mem_new((size_t)p->n, sizeof(*cpus));
 	place_auto_choose(p, p->n, SPREAD_CORES, cpus);
@@ -187,7 +187,7 @@ static void warn_spread(struct placing *p)
 	if (cpuset_count(&p->out->nodes) > 1)
 		diag_hint(warn(p, "pin-several-nodes", "vCPUs are spread over memory nodes",
 			       &p->out->nodes,
-			       ": memory of the other node is slow to reach, and the guest can't tell"),
+			       ": what lies on another node than a vCPU's is slower for it to reach"),
 			  "pin within one node, or give fewer vCPUs");
 	else if (cpuset_count(&l3s) > 1 && p->profile->cpu.pin.mode == CPUS_LIST && fits_one_l3(p))
 		diag_hint(warn(p, "pin-several-l3", "vCPUs are spread over L3 caches", &l3s,

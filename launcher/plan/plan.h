@@ -104,7 +104,7 @@ struct plan {
 	bool console_on_stdio; // `run` relays it on its own terminal
 	bool kvm;
 	bool kvm_node;	// QEMU's user is made able to open /dev/kvm
-	char *accel_why, *cpu_why, *topology_why;
+	char *accel_why, *cpu_why, *topology_why, *display_why;
 	struct strv hook_before, hook_started, hook_stopped;
 	int hook_timeout; // s
 	char *qemu; // the binary

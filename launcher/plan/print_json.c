@@ -33,6 +33,7 @@ static const struct field memory_fields[] = {
 	FIELD("bytes", FIELD_SIZE, memory_bytes),
 	FIELD("hugepage", FIELD_SIZE, hugepage),
 	FIELD("nodes", FIELD_TEXT, memory_nodes),
+	FIELD("why", FIELD_TEXT, memory_why),
 };
 
 static const struct field isolation_fields[] = {

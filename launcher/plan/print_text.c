@@ -81,6 +81,7 @@ static void print_guest(const struct plan *plan, struct str *out)
 	add_row(out, "accel", accel);
 	add_row(out, "cpu", plan->cpu_why);
 	add_row(out, "topology", plan->topology_why);
+	add_row(out, "display", plan->display_why);
 	if (plan->console) {
 		AUTO_FREE char *path = mem_printf("serial, %s/console.sock", plan->run_dir);
 
@@ -168,25 +169,39 @@ static void add_value(struct str *out, const char *value)
 		str_add(out, value ? "(empty)" : "(nothing)");
 }
 
+static bool is_same_change(const struct change *a, const struct change *b)
+{
+	return str_eq(a->kind, b->kind) && str_eq(a->was, b->was) && str_eq(a->want, b->want) &&
+	       str_eq(a->why, b->why);
+}
+
+// What one key asks of each CPU is said once, behind the paths. Returns how many there were.
+static size_t print_alike_changes(const struct change *change, size_t most, struct str *out)
+{
+	AUTO_STR struct str values = { 0 };
+	size_t n = 0;
+
+	for (; n < most && is_same_change(change, &change[n]); n++)
+		str_addf(out, "  %-5s %s\n", n ? "" : change->kind, change[n].path);
+	add_value(&values, change->was);
+	str_add(&values, " -> ");
+	add_value(&values, change->want);
+	str_add(out, "        ");
+	add_wrapped(out, 8, 8, str_text(&values));
+	if (change->why) {
+		str_add(out, "        ");
+		add_wrapped(out, 8, 8, change->why);
+	}
+	return n;
+}
+
 static void print_changes(const struct plan *plan, struct str *out)
 {
 	add_heading(out, "host changes, undone at the end");
 	if (!plan->changes.count)
 		str_add(out, "  none\n");
-	for (size_t i = 0; i < plan->changes.count; i++) {
-		const struct change *change = &plan->changes.items[i];
-		AUTO_STR struct str values = { 0 };
-
-		add_value(&values, change->was);
-		str_add(&values, " -> ");
-		add_value(&values, change->want);
-		str_addf(out, "  %s %s\n      ", change->kind, change->path);
-		add_wrapped(out, 6, 6, str_text(&values));
-		if (change->why) {
-			str_add(out, "      ");
-			add_wrapped(out, 6, 6, change->why);
-		}
-	}
+	for (size_t i = 0; i < plan->changes.count;)
+		i += print_alike_changes(&plan->changes.items[i], plan->changes.count - i, out);
 }
 
 // The queues of a card look alike.

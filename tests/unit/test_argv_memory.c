@@ -175,7 +175,7 @@ static void test_only_pools_of_the_nodes_count(void **state)
 	set_nodes(fx, "0");
 	argv_fixture_make(fx);
 	assert_non_null(strstr(argv_fixture_diag(fx, "hugepages-short")->text,
-			       "on host nodes 0; 0 are there"));
+			       "on host node 0; 0 are there"));
 	// The sysctl spreads over both nodes.
 	assert_non_null(
 		strstr(argv_fixture_diag(fx, "hugepages-short")->hint, "vm.nr_hugepages=96"));

@@ -110,6 +110,7 @@ static void fill(struct plan *plan)
 		.console = true,
 		.kvm = true,
 		.accel_why = mem_dup("/dev/kvm opens"),
+		.display_why = mem_dup("none, as asked"),
 		.topology_why = mem_dup("1 socket, 1 core, 2 threads a core"),
 		.hook_timeout = 30,
 		.qemu = mem_dup("/usr/bin/qemu-system-x86_64"),
@@ -126,6 +127,8 @@ static void fill(struct plan *plan)
 					 .path = mem_dup("/var/lib/vfiorun/demo/VARS.fd"),
 					 .template = mem_dup("/usr/share/OVMF/OVMF_VARS.fd") };
 	change_add(&plan->changes, "set", "/sys/x/governor", "powersave", "performance", "vCPUs run there");
+	change_add(&plan->changes, "set", "/sys/y/governor", "powersave", "performance", "vCPUs run there");
+	change_add(&plan->changes, "set", "/sys/z/governor", "ondemand", "performance", "vCPUs run there");
 	change_add(&plan->changes, "file", "/run/vfiorun/demo/x", NULL, "a\tb", "a helper reads it");
 	diag_hint(diag_add(&plan->warnings, DIAG_WARNING, "pin-shared", (struct place){ "demo.conf", 7 },
 			   "several vCPUs are on CPU 2"),
@@ -176,7 +179,7 @@ static void json_has_what_scripts_read(void **state)
 	assert_string_equal(text_at(item, "what"), "firmware code");
 	item = json_object_array_get_idx(at(json, "warnings"), 0);
 	assert_string_equal(text_at(item, "code"), "pin-shared");
-	item = json_object_array_get_idx(at(json, "changes"), 1);
+	item = json_object_array_get_idx(at(json, "changes"), 3);
 	assert_null(at(item, "was"));
 	assert_string_equal(text_at(item, "want"), "a\tb");
 	item = json_object_array_get_idx(at(json, "pins"), 0);
@@ -383,6 +386,7 @@ static const char expected_text[] =
 	"  qemu      /usr/bin/qemu-system-x86_64\n"
 	"  accel     KVM: /dev/kvm opens\n"
 	"  topology  1 socket, 1 core, 2 threads a core\n"
+	"  display   none, as asked\n"
 	"  console   serial, /run/vfiorun/demo/console.sock\n"
 	"\n"
 	"warnings\n"
@@ -403,12 +407,16 @@ static const char expected_text[] =
 	"  memlock   unlimited\n"
 	"\n"
 	"host changes, undone at the end\n"
-	"  set /sys/x/governor\n"
-	"      powersave -> performance\n"
-	"      vCPUs run there\n"
-	"  file /run/vfiorun/demo/x\n"
-	"      (nothing) -> a\\tb\n"
-	"      a helper reads it\n"
+	"  set   /sys/x/governor\n"
+	"        /sys/y/governor\n"
+	"        powersave -> performance\n"
+	"        vCPUs run there\n"
+	"  set   /sys/z/governor\n"
+	"        ondemand -> performance\n"
+	"        vCPUs run there\n"
+	"  file  /run/vfiorun/demo/x\n"
+	"        (nothing) -> a\\tb\n"
+	"        a helper reads it\n"
 	"\n"
 	"opened for QEMU\n"
 	"  10    disk system\n"
