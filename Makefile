@@ -8,6 +8,8 @@ BASHDIR    = $(PREFIX)/share/bash-completion/completions
 ZSHDIR     = $(PREFIX)/share/zsh/site-functions
 FISHDIR    = $(PREFIX)/share/fish/vendor_completions.d
 EXAMPLEDIR = $(PREFIX)/share/vfiorun/profiles
+UNITDIR    = $(PREFIX)/lib/systemd/system
+SYSUSERSDIR = $(PREFIX)/lib/sysusers.d
 
 CC        ?= cc
 PKGCONFIG ?= pkg-config
@@ -80,12 +82,13 @@ bench: all tools
 lint:
 	./scripts/lint
 
+PLACES = BUILD=$(B) DESTDIR='$(DESTDIR)' BINDIR='$(BINDIR)' MANDIR='$(MANDIR)' BASHDIR='$(BASHDIR)' \
+	 ZSHDIR='$(ZSHDIR)' FISHDIR='$(FISHDIR)' EXAMPLEDIR='$(EXAMPLEDIR)' UNITDIR='$(UNITDIR)' \
+	 SYSUSERSDIR='$(SYSUSERSDIR)'
 install: all
-	VERSION=$(VERSION) BUILD=$(B) DESTDIR=$(DESTDIR) BINDIR=$(BINDIR) MANDIR=$(MANDIR) \
-	BASHDIR=$(BASHDIR) ZSHDIR=$(ZSHDIR) FISHDIR=$(FISHDIR) EXAMPLEDIR=$(EXAMPLEDIR) ./scripts/install
+	@$(PLACES) ./scripts/install
 uninstall:
-	DESTDIR=$(DESTDIR) BINDIR=$(BINDIR) MANDIR=$(MANDIR) BASHDIR=$(BASHDIR) ZSHDIR=$(ZSHDIR) \
-	FISHDIR=$(FISHDIR) EXAMPLEDIR=$(EXAMPLEDIR) ./scripts/install --remove
+	@$(PLACES) ./scripts/install --remove
 clean:
 	rm -rf build build-san
 
