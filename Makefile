@@ -1,4 +1,6 @@
-# GNU make. `make` builds build/vfiorun; SAN=1 builds under ASan and UBSan in build-san/.
+# GNU make. `make` builds build/vfiorun; SAN=1 builds under ASan and UBSan in build-san/. scripts/test runs
+# everything; `make fuzz SECONDS=600` fuzzes every parser of foreign bytes for ten minutes each. V=1 shows the
+# commands.
 VERSION := 0.1.0
 PREFIX  ?= /usr/local
 DESTDIR ?=
@@ -14,15 +16,19 @@ SYSUSERSDIR = $(PREFIX)/lib/sysusers.d
 CC        ?= cc
 PKGCONFIG ?= pkg-config
 SAN       ?=
+FUZZ      ?=
 WERROR    ?=
+SECONDS   ?= 20
 
-B := $(if $(SAN),build-san,build)
+B := build$(if $(SAN),-san)$(if $(FUZZ),-fuzz)
 PACKAGES := json-c libcap-ng
+say = $(if $(V),,@printf '  %-4s %s\n' $(1) $@ && )
 
 CFLAGS ?= -O2 -g
 WARN   := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
 	  -Wformat=2 -Wvla -Wundef -Wwrite-strings $(if $(WERROR),-Werror)
-SANFLAGS := $(if $(SAN),-fsanitize=address -fsanitize=undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
+SANFLAGS := $(if $(SAN)$(FUZZ),-fsanitize=address -fsanitize=undefined -fno-sanitize-recover=all \
+	    -fno-omit-frame-pointer) $(if $(FUZZ),-fsanitize=fuzzer-no-link)
 ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE -DVFIORUN_VERSION='"$(VERSION)"' -I. \
 	     $(shell $(PKGCONFIG) --cflags $(PACKAGES)) $(WARN) $(SANFLAGS) $(CFLAGS)
 LIBS = $(shell $(PKGCONFIG) --libs $(PACKAGES))
@@ -39,32 +45,39 @@ FIXTURES := $(sort $(filter-out tests/unit/test_%,$(wildcard tests/unit/*.c)))
 # Programs that tests and benchmarks start: each one file.
 TOOL_SOURCES := $(sort $(wildcard tests/tools/*.c))
 TOOLS := $(TOOL_SOURCES:tests/tools/%.c=$(B)/tools/%)
+FUZZER_SOURCES := $(sort $(wildcard tests/fuzz/fuzz_*.c))
+FUZZERS := $(FUZZER_SOURCES:tests/fuzz/%.c=$(B)/fuzz/%)
 
-.PHONY: all check check-unit check-system tools golden lab lab-full bench soak fuzz lint install uninstall clean
+.PHONY: all check check-unit check-system tools guest golden lab lab-full bench fuzz fuzzers lint \
+	install uninstall clean
 all: $(B)/vfiorun
 
 $(B)/vfiorun: $(B)/launcher/main.o $(LIBRARY)
-	$(CC) $(ALL_LDFLAGS) -o $@ $< $(LIBRARY) $(LIBS)
+	$(call say,LD)$(CC) $(ALL_LDFLAGS) -o $@ $< $(LIBRARY) $(LIBS)
 
 $(LIBRARY): $(filter-out $(B)/launcher/main.o,$(OBJECTS))
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(call say,AR)$(AR) rcs $@ $^
 
 $(B)/%.o: %.c Makefile
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+	$(call say,CC)$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
 $(B)/tests/test_%: $(B)/tests/unit/test_%.o $(FIXTURES:%.c=$(B)/%.o) $(LIBRARY)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS) $(shell $(PKGCONFIG) --libs cmocka)
+	$(call say,LD)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS) $(shell $(PKGCONFIG) --libs cmocka)
 
 $(B)/tools/%: $(B)/tests/tools/%.o $(LIBRARY)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(LIBRARY) $(LIBS)
+	$(call say,LD)$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(LIBRARY) $(LIBS)
 
 $(B)/tools/make-host: $(B)/tests/unit/bighost.o $(B)/tests/unit/tree.o
 
 tools: $(TOOLS)
+
+$(B)/fuzz/%: $(B)/tests/fuzz/%.o $(LIBRARY)
+	@mkdir -p $(@D)
+	$(call say,LD)$(CC) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LIBS)
 
 check: check-unit check-system
 check-unit: $(UNIT) $(TOOLS) $(B)/vfiorun
@@ -79,8 +92,14 @@ lab-full: all tools
 	BUILD=$(B) ./tests/lab/run full
 bench: all tools
 	BUILD=$(B) ./scripts/bench
-lint:
+fuzz:
+	$(MAKE) FUZZ=1 SAN= CC=clang fuzzers
+	./tests/run-fuzz $(SECONDS)
+fuzzers: $(FUZZERS)
+lint: all
 	./scripts/lint
+guest:
+	./scripts/make-guest
 
 PLACES = BUILD=$(B) DESTDIR='$(DESTDIR)' BINDIR='$(BINDIR)' MANDIR='$(MANDIR)' BASHDIR='$(BASHDIR)' \
 	 ZSHDIR='$(ZSHDIR)' FISHDIR='$(FISHDIR)' EXAMPLEDIR='$(EXAMPLEDIR)' UNITDIR='$(UNITDIR)' \
@@ -90,8 +109,8 @@ install: all
 uninstall:
 	@$(PLACES) ./scripts/install --remove
 clean:
-	rm -rf build build-san
+	rm -rf build build-san build-fuzz
 
 -include $(OBJECTS:.o=.d) $(UNIT:$(B)/tests/%=$(B)/tests/unit/%.d) $(FIXTURES:%.c=$(B)/%.d) \
-	 $(TOOLS:$(B)/tools/%=$(B)/tests/tools/%.d)
+	 $(TOOLS:$(B)/tools/%=$(B)/tests/tools/%.d) $(FUZZERS:$(B)/fuzz/%=$(B)/tests/fuzz/%.d)
 .SECONDARY:
