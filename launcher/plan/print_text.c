@@ -54,12 +54,10 @@ static void add_row(struct str *out, const char *label, const char *text)
 
 	if (!text || !*text)
 		return;
-	if (at >= LABEL) {
+	if (at >= LABEL)
 		str_addf(out, "  %s\n%*s", label, LABEL, "");
-		at = LABEL;
-	} else {
+	else
 		str_addf(out, "  %s%*s", label, LABEL - at, "");
-	}
 	add_wrapped(out, LABEL, LABEL, text);
 }
 

@@ -64,7 +64,8 @@ int hook_run(const struct plan *plan, const char *event, const struct strv *argv
 	pid = hook_start(plan, event, argv, err);
 	if (pid < 0)
 		return pid;
-	pidfd = wait.fd = (int)syscall(SYS_pidfd_open, pid, 0);
+	pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+	wait.fd = pidfd;
 	do
 		n = poll(&wait, 1, plan->hook_timeout * 1000);
 	while (n < 0 && errno == EINTR);

@@ -176,7 +176,7 @@ static size_t split_fields(char *line, char *fields[FIELDS_MAX])
 {
 	size_t n = 0;
 
-	while (line) {
+	do {
 		char *tab = strchr(line, '\t');
 
 		if (n == FIELDS_MAX)
@@ -185,7 +185,7 @@ static size_t split_fields(char *line, char *fields[FIELDS_MAX])
 			*tab++ = '\0';
 		fields[n++] = line;
 		line = tab;
-	}
+	} while (line);
 	return n;
 }
 

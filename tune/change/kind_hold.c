@@ -40,7 +40,7 @@ static int ask(int fd, int32_t number, int32_t *effective)
 static int hold_take(struct change_host *host, const char *path, const char *value, struct err *err)
 {
 	AUTO_CLOSE int fd = -1;
-	int32_t effective;
+	int32_t effective = 0;
 	int number, r;
 
 	if (!str_parse_int(value, &number))
