@@ -19,8 +19,8 @@ static const struct command table[] = {
 	  "console is relayed where it has no window: Ctrl-] leaves it. Elsewhere Ctrl-C asks for powerdown,\n"
 	  "a second one quits, a third kills.\n",
 	  run_command, "headless detach set", OPERAND_PROFILE, false, 0 },
-	{ "plan", "PROFILE [-- QEMU-ARG...]", "show all that run would do, and why; changes nothing", NULL, plan_command,
-	  "json root set headless", OPERAND_PROFILE, false, 0 },
+	{ "plan", "PROFILE [-- QEMU-ARG...]", "show all that run would do, and why; changes nothing", NULL,
+	  plan_command, "json root set headless", OPERAND_PROFILE, false, 0 },
 	{ "argv", "PROFILE [-- QEMU-ARG...]", "show the QEMU command alone, ready to paste", NULL, argv_command,
 	  "json root set headless", OPERAND_PROFILE, false, 0 },
 	{ "host", "", "show the host as the planner sees it: CPUs, memory, hugepages", NULL, host_command,
