@@ -212,12 +212,15 @@ static int adopt_locked(const struct command_line *line, const struct paths *pat
 			const struct life_options *options)
 {
 	struct state state = { 0 };
+	enum life life = guest_look_locked(dir, &state);
 	int status = 1;
 
-	if (dir->dir < 0)
+	if (life == LIFE_NONE)
 		log_error("no guest `%s`; `vfiorun list` shows those there are", line->name);
-	else if (guest_look_locked(dir, &state) == LIFE_ORPHAN)
+	else if (life == LIFE_ORPHAN)
 		status = take_over(paths, dir, &state, options);
+	else if (options->end != STOP_NONE) // it has ended by itself since it was found
+		status = settle_dead(paths, dir, line->name);
 	else
 		log_error("%s does not run any more: `vfiorun revert %s` puts the host back", line->name,
 			  line->name);

@@ -4,6 +4,7 @@
 
 #include "base/cleanup.h"
 #include "base/err.h"
+#include "base/io.h"
 #include "base/log.h"
 #include "launcher/guest/client.h"
 #include "launcher/guest/paths.h"
@@ -16,19 +17,25 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { ANSWER_MS = 35000, QMP_ANSWER_MS = 65000 };
+enum { ANSWER_MS = 35000, QMP_ANSWER_MS = 65000, LOST_MS = 10000 };
 
-static int connect_guest(const struct command_line *line, struct control_client *client)
+static int open_guest(const struct command_line *line, struct control_client *client, struct err *err)
 {
 	struct paths paths;
-	struct err err = ERR_NONE;
-	int r = paths_read(&paths, &err);
+	int r = paths_read(&paths, err);
 
 	*client = (struct control_client){ .fd = -1 };
 	if (r == 0)
-		r = control_connect(client, &paths, line->name, &err);
+		r = control_connect(client, &paths, line->name, err);
 	paths_finish(&paths);
-	return r < 0 ? report_error(&err) : 0;
+	return r;
+}
+
+static int connect_guest(const struct command_line *line, struct control_client *client)
+{
+	struct err err = ERR_NONE;
+
+	return open_guest(line, client, &err) < 0 ? report_error(&err) : 0;
 }
 
 // Takes args. *result may be NULL where it does not matter.
@@ -73,17 +80,16 @@ int reset_command(const struct command_line *line)
 	return ask_once(line, "reset");
 }
 
-// How the guest ended: the exit status of its life.
-static int wait_end(struct control_client *client, int *outcome)
+// How the guest ended: the exit status of its life. False with a message where nobody says it.
+static bool read_end(struct control_client *client, int *outcome, struct err *err)
 {
-	struct json_object *result = NULL, *value;
-	int status = ask(client, "wait", NULL, -1, &result);
+	struct json_object *result = control_call(client, "wait", NULL, -1, err), *value;
 
-	if (status)
-		return status;
+	if (!result)
+		return false;
 	*outcome = json_object_object_get_ex(result, "status", &value) ? json_object_get_int(value) : 1;
 	json_object_put(result);
-	return 0;
+	return true;
 }
 
 static enum life look(const char *name, struct state *state)
@@ -91,7 +97,8 @@ static enum life look(const char *name, struct state *state)
 	struct paths paths;
 	enum life life;
 
-	*state = (struct state){ 0 };
+	if (state)
+		*state = (struct state){ 0 };
 	if (paths_read(&paths, NULL) < 0)
 		return LIFE_NONE;
 	life = guest_look(&paths, name, state);
@@ -111,56 +118,77 @@ static int wait_orphan(const struct state *state)
 	return 1;
 }
 
-int wait_command(const struct command_line *line)
+static int wait_running(const struct command_line *line)
 {
 	struct control_client client;
+	struct err err = ERR_NONE;
+	int outcome = 1;
+
+	if (open_guest(line, &client, &err) < 0 || !read_end(&client, &outcome, &err))
+		report_error(&err);
+	control_close(&client);
+	return outcome;
+}
+
+int wait_command(const struct command_line *line)
+{
 	struct state state;
 	enum life life = look(line->name, &state);
-	int status, outcome = 1;
+	int status = life == LIFE_ORPHAN ? wait_orphan(&state) : wait_running(line);
 
-	if (life == LIFE_ORPHAN) {
-		status = wait_orphan(&state);
-	} else {
-		status = connect_guest(line, &client);
-		if (status == 0)
-			status = wait_end(&client, &outcome);
-		if (status == 0)
-			status = outcome;
-		control_close(&client);
-	}
 	state_finish(&state);
 	return status;
 }
 
-static int stop_running(const struct command_line *line)
+// 0, 4, or -errno with a message: nobody hears us, or he refuses.
+static int stop_running(const struct command_line *line, struct err *err)
 {
+	struct json_object *args = json_object_new_object(), *answer = NULL;
 	struct control_client client;
-	int status = connect_guest(line, &client), outcome = 0;
+	int outcome = 0, r;
 
-	if (status == 0) {
-		struct json_object *args = json_object_new_object();
-
-		json_object_object_add(args, "force", json_object_new_boolean(line->force));
-		status = ask(&client, "stop", args, ANSWER_MS, NULL);
-	}
-	if (status == 0)
-		status = wait_end(&client, &outcome);
+	json_object_object_add(args, "force", json_object_new_boolean(line->force));
+	r = open_guest(line, &client, err);
+	if (r == 0)
+		answer = control_call(&client, "stop", json_object_get(args), ANSWER_MS, err);
+	if (r == 0 && !(answer && read_end(&client, &outcome, err)))
+		r = err->code;
+	json_object_put(answer);
+	json_object_put(args);
 	control_close(&client);
 	// how the guest ended is its own affair; that the host is not as it was is ours
-	return outcome == 4 ? 4 : status;
+	return r < 0 ? r : outcome == 4 ? 4 : 0;
 }
 
+static bool is_lost(int r)
+{
+	return r == -ENOENT || r == -ECONNRESET || r == -EPIPE;
+}
+
+// A guest may end, or its monitor or keeper die, while it is asked: what it is by then decides.
 int stop_command(const struct command_line *line)
 {
-	struct state state;
-	enum life life = look(line->name, &state);
+	long long until = io_now_ms() + LOST_MS;
+	enum life life = look(line->name, NULL);
+	struct err err = ERR_NONE;
+	bool found = life != LIFE_NONE;
 
-	state_finish(&state);
-	if (life == LIFE_ORPHAN)
-		return run_stop_orphan(line);
-	if (life == LIFE_DEAD)
-		return revert_command(line);
-	return stop_running(line);
+	for (;; life = look(line->name, NULL)) {
+		int r;
+
+		if (life == LIFE_ORPHAN)
+			return run_stop_orphan(line);
+		if (life == LIFE_DEAD)
+			return revert_command(line);
+		if (life == LIFE_NONE && found)
+			return 0;
+		r = stop_running(line, &err);
+		if (r >= 0)
+			return r;
+		if (!found || !is_lost(r) || io_now_ms() > until)
+			return report_error(&err);
+		poll(NULL, 0, 50);
+	}
 }
 
 // {"execute":…} as it is; a bare word becomes one.
