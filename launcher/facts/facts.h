@@ -105,7 +105,8 @@ struct facts_options {
 
 // Reads what this profile needs. Of a captured machine nothing is known of QEMU and of the files that the
 // profile names; it is looked at as its root would, who has every right. Problems of the host become what is
-// unknown in the facts; the planner speaks about them. Returns 0, or -errno with a message where not even CPUs can be read.
+// unknown in the facts; the planner speaks about them. Returns 0, or -errno with a message where not even
+// CPUs can be read.
 int facts_read(struct root *root, const struct profile *profile, const struct facts_options *options,
 	       struct facts *facts, struct err *err);
 void facts_finish(struct facts *facts);
