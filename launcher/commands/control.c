@@ -14,8 +14,11 @@
 
 #include <json-c/json.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 enum { ANSWER_MS = 35000, QMP_ANSWER_MS = 65000, LOST_MS = 10000 };
 
@@ -97,8 +100,7 @@ static enum life look(const char *name, struct state *state)
 	struct paths paths;
 	enum life life;
 
-	if (state)
-		*state = (struct state){ 0 };
+	*state = (struct state){ 0 };
 	if (paths_read(&paths, NULL) < 0)
 		return LIFE_NONE;
 	life = guest_look(&paths, name, state);
@@ -165,26 +167,55 @@ static bool is_lost(int r)
 	return r == -ENOENT || r == -ECONNRESET || r == -EPIPE;
 }
 
-// A guest may end, or its monitor or keeper die, while it is asked: what it is by then decides.
+// A keeper without a monitor hears signals: the first asks, a second is not so polite.
+static void signal_keeper(const struct command_line *line, const struct state *state)
+{
+	AUTO_CLOSE int pidfd = process_open(&state->keeper);
+	struct pollfd end = { .fd = pidfd, .events = POLLIN };
+
+	if (pidfd < 0)
+		return;
+	syscall(SYS_pidfd_send_signal, pidfd, SIGTERM, NULL, 0);
+	if (line->force)
+		syscall(SYS_pidfd_send_signal, pidfd, SIGINT, NULL, 0);
+	while (poll(&end, 1, -1) < 0 && errno == EINTR)
+		;
+}
+
+// What the guest was found to be decides. -errno with a message: it may be something else by now.
+static int stop_by_life(const struct command_line *line, enum life life, const struct state *state,
+			struct err *err)
+{
+	int r;
+
+	if (life == LIFE_ORPHAN)
+		return run_stop_orphan(line);
+	if (life == LIFE_DEAD)
+		return revert_command(line);
+	r = stop_running(line, err);
+	if (r == -ENOENT && life == LIFE_RUNNING)
+		signal_keeper(line, state);
+	return r;
+}
+
+// A guest may end, or its monitor or keeper die, while it is asked.
 int stop_command(const struct command_line *line)
 {
 	long long until = io_now_ms() + LOST_MS;
-	enum life life = look(line->name, NULL);
 	struct err err = ERR_NONE;
-	bool found = life != LIFE_NONE;
+	bool found = false;
 
-	for (;; life = look(line->name, NULL)) {
-		int r;
+	for (;;) {
+		struct state state;
+		enum life life = look(line->name, &state);
+		int r = 0;
 
-		if (life == LIFE_ORPHAN)
-			return run_stop_orphan(line);
-		if (life == LIFE_DEAD)
-			return revert_command(line);
-		if (life == LIFE_NONE && found)
-			return 0;
-		r = stop_running(line, &err);
+		if (life != LIFE_NONE || !found)
+			r = stop_by_life(line, life, &state, &err);
+		state_finish(&state);
 		if (r >= 0)
 			return r;
+		found |= life != LIFE_NONE;
 		if (!found || !is_lost(r) || io_now_ms() > until)
 			return report_error(&err);
 		poll(NULL, 0, 50);

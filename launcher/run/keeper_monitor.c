@@ -53,6 +53,18 @@ void keeper_restore_terminal(struct keeper *keeper)
 	log_set_raw_terminal(false);
 }
 
+// Who asks is refused at once rather than left waiting; `stop` then turns to us.
+static void give_up(struct keeper *keeper)
+{
+	if (!keeper->was_running) {
+		keeper_fail(keeper, "QEMU's QMP can't be kept open: giving up");
+		return;
+	}
+	log_error("the monitor died %d times in a row: the guest runs on without QMP and console; "
+		  "`vfiorun stop %s` ends it by signal", keeper->monitor.starts, keeper->name);
+	close(take_fd(&keeper->control));
+}
+
 // A monitor that dies is replaced: it holds nothing that reconnecting does not bring back.
 static void replace_monitor(struct keeper *keeper)
 {
@@ -64,11 +76,7 @@ static void replace_monitor(struct keeper *keeper)
 	if (io_now_ms() - monitor->first_start > SERIES_MS)
 		monitor->starts = 0;
 	if (monitor->starts >= STARTS_MAX) {
-		if (!keeper->was_running)
-			keeper_fail(keeper, "QEMU's QMP can't be kept open: giving up");
-		else
-			log_error("the monitor died %d times in a row: the guest runs on without QMP and "
-				  "console; `vfiorun stop` ends it by signal", monitor->starts);
+		give_up(keeper);
 		return;
 	}
 	log_info("starting the monitor again");
