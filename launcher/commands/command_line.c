@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Reads argv in one pass and judges it afterwards: what may stand there depends on the command, which
-// need not come first.
+// Reads argv in one pass and judges it afterwards: what may stand there depends on the command,
+// which need not come first.
 #include "launcher/commands/commands.h"
 
 #include "base/cleanup.h"
@@ -57,8 +57,8 @@ static const struct command_option *find_option(const struct reading *reading, i
 	return NULL;
 }
 
-// "-" makes getopt return operands in their order, so that those behind "--" can be told apart; ":" makes
-// it tell a missing value from an unknown option.
+// "-" makes getopt return operands in their order, so that those behind "--" can be told apart; ":"
+// makes it tell a missing value from an unknown option.
 static void fill_getopt(const struct reading *reading, struct option *longs, char *shorts)
 {
 	*shorts++ = '-';
@@ -66,14 +66,16 @@ static void fill_getopt(const struct reading *reading, struct option *longs, cha
 	for (size_t i = 0; i < reading->n_options; i++) {
 		const struct command_option *option = &reading->options[i];
 
-		longs[i] = (struct option){ option->name, option->value ? required_argument : no_argument,
-					    NULL, option_code(reading, i) };
+		longs[i].name = option->name;
+		longs[i].has_arg = option->value ? required_argument : no_argument;
+		longs[i].val = option_code(reading, i);
 		if (option->letter)
 			*shorts++ = option->letter;
 	}
 }
 
-static void set_option(struct command_line *line, const struct command_option *option, const char *value)
+static void set_option(struct command_line *line, const struct command_option *option,
+		       const char *value)
 {
 	void *member = (char *)line + option->offset;
 
@@ -253,16 +255,17 @@ static int check_name(const struct command_line *line)
 			     command->operand == OPERAND_PROFILE ? "a profile" : "a guest's name");
 	if (command->operand == OPERAND_PROFILE || str_is_name(line->name))
 		return 0;
-	return wrong(line, "`%s` is no guest's name: up to 63 of letters, digits, `_`, `.`, `-`, beginning "
-			   "with a letter or digit", line->name);
+	return wrong(line, "`%s` is no guest's name: up to 63 of letters, digits, `_`, `.`, `-`, "
+			   "beginning with a letter or digit", line->name);
 }
 
-// Behind "--" stand QEMU's arguments where there is a profile, elsewhere words that may begin with "-".
+// Behind "--" stand QEMU's arguments where there is a profile, else words that may begin with "-".
 static int take_words(struct reading *reading)
 {
 	struct command_line *line = reading->line;
 	const struct command *command = line->command;
-	struct strv *rest = command->operand == OPERAND_PROFILE ? &line->qemu_args : &line->operands;
+	bool profile = command->operand == OPERAND_PROFILE;
+	struct strv *rest = profile ? &line->qemu_args : &line->operands;
 
 	if (command->operand != OPERAND_NONE && reading->next < reading->n_words)
 		line->name = reading->words[reading->next++];
@@ -275,7 +278,7 @@ static int take_words(struct reading *reading)
 	if (line->operands.count > command->more_operands)
 		return wrong(line, "`%s` does not take `%s`%s", command->name,
 			     line->operands.items[command->more_operands],
-			     rest == &line->qemu_args ? "; arguments for QEMU stand behind --" : "");
+			     profile ? "; arguments for QEMU stand behind --" : "");
 	return check_name(line);
 }
 

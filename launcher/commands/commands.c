@@ -14,56 +14,66 @@
 
 static const struct command table[] = {
 	{ "run", "PROFILE [-- QEMU-ARG...]", "start a guest and stay with it until it ends",
-	  "Plans, journals, applies, starts QEMU paused, pins every thread, lets the guest run, supervises,\n"
-	  "and puts the host back. `vfiorun PROFILE` is short for this. On a terminal the guest's serial\n"
-	  "console is relayed where it has no window: Ctrl-] leaves it. Elsewhere Ctrl-C asks for powerdown,\n"
-	  "a second one quits, a third kills.\n",
+	  "Plans, journals, applies, starts QEMU paused, pins every thread, lets the guest run,\n"
+	  "supervises, and puts the host back. `vfiorun PROFILE` is short for this. On a terminal\n"
+	  "the guest's serial console is relayed where it has no window: Ctrl-] leaves it.\n"
+	  "Elsewhere Ctrl-C asks for powerdown, a second one quits, a third kills.\n",
 	  run_command, "headless detach set", OPERAND_PROFILE, false, 0 },
-	{ "plan", "PROFILE [-- QEMU-ARG...]", "show all that run would do, and why; changes nothing", NULL,
-	  plan_command, "json root set headless", OPERAND_PROFILE, false, 0 },
-	{ "argv", "PROFILE [-- QEMU-ARG...]", "show the QEMU command alone, ready to paste", NULL, argv_command,
-	  "json root set headless", OPERAND_PROFILE, false, 0 },
-	{ "host", "", "show the host as the planner sees it: CPUs, memory, hugepages", NULL, host_command,
-	  "json root", OPERAND_NONE, false, 0 },
-	{ "list", "", "list guests", NULL, list_command, "json", OPERAND_NONE, false, 0 },
-	{ "status", "NAME", "one guest in detail: threads as the kernel has them, journal", NULL,
-	  status_command, "json", OPERAND_GUEST, false, 0 },
+	{ "plan", "PROFILE [-- QEMU-ARG...]",
+	  "show all that run would do, and why; changes nothing",
+	  NULL, plan_command, "json root set headless", OPERAND_PROFILE, false, 0 },
+	{ "argv", "PROFILE [-- QEMU-ARG...]", "show the QEMU command alone, ready to paste",
+	  NULL, argv_command, "json root set headless", OPERAND_PROFILE, false, 0 },
+	{ "host", "", "show the host as the planner sees it: CPUs, memory, hugepages",
+	  NULL, host_command, "json root", OPERAND_NONE, false, 0 },
+	{ "list", "", "list guests",
+	  NULL, list_command, "json", OPERAND_NONE, false, 0 },
+	{ "status", "NAME", "one guest in detail: threads as the kernel has them, journal",
+	  NULL, status_command, "json", OPERAND_GUEST, false, 0 },
 	{ "stop", "NAME", "ask for powerdown, then quit, then TERM, then KILL",
 	  "Returns once the guest has ended and the host is as it was. --force begins with quit.\n",
 	  stop_command, "force", OPERAND_GUEST, false, 0 },
-	{ "pause", "NAME", "stop the vCPUs", NULL, pause_command, "", OPERAND_GUEST, false, 0 },
-	{ "resume", "NAME", "let the vCPUs go on", NULL, resume_command, "", OPERAND_GUEST, false, 0 },
-	{ "reset", "NAME", "press the reset button", NULL, reset_command, "", OPERAND_GUEST, false, 0 },
-	{ "wait", "NAME", "wait until the guest ends and return its exit status", NULL, wait_command, "",
-	  OPERAND_GUEST, false, 0 },
-	{ "console", "NAME", "the serial console; Ctrl-] leaves", NULL, console_command, "",
-	  OPERAND_GUEST, false, 0 },
-	{ "log", "NAME", "QEMU's and our own messages", NULL, log_command, "follow", OPERAND_GUEST, false,
-	  0 },
+	{ "pause", "NAME", "stop the vCPUs",
+	  NULL, pause_command, "", OPERAND_GUEST, false, 0 },
+	{ "resume", "NAME", "let the vCPUs go on",
+	  NULL, resume_command, "", OPERAND_GUEST, false, 0 },
+	{ "reset", "NAME", "press the reset button",
+	  NULL, reset_command, "", OPERAND_GUEST, false, 0 },
+	{ "wait", "NAME", "wait until the guest ends and return its exit status",
+	  NULL, wait_command, "", OPERAND_GUEST, false, 0 },
+	{ "console", "NAME", "the serial console; Ctrl-] leaves",
+	  NULL, console_command, "", OPERAND_GUEST, false, 0 },
+	{ "log", "NAME", "QEMU's and our own messages",
+	  NULL, log_command, "follow", OPERAND_GUEST, false, 0 },
 	{ "qmp", "NAME [JSON]", "one QMP command, or a prompt",
-	  "JSON is {\"execute\":\"query-status\"} or just query-status.\n", qmp_command, "",
-	  OPERAND_GUEST, false, 1 },
-	{ "adopt", "NAME", "take over a guest whose keeper died, and go on as run would", NULL,
-	  adopt_command, "", OPERAND_GUEST, false, 0 },
+	  "JSON is {\"execute\":\"query-status\"} or just query-status.\n",
+	  qmp_command, "", OPERAND_GUEST, false, 1 },
+	{ "adopt", "NAME", "take over a guest whose keeper died, and go on as run would",
+	  NULL, adopt_command, "", OPERAND_GUEST, false, 0 },
 	{ "revert", "[NAME]", "put back what a crash left behind",
-	  "Idempotent; needs no profile. A guest that never ran is ended first; one that runs makes it\n"
-	  "refuse with status 5. Without NAME: every guest that left something.\n",
+	  "Idempotent; needs no profile. A guest that never ran is ended first; one that runs\n"
+	  "makes it refuse with status 5. Without NAME: every guest that left something.\n",
 	  revert_command, "if-dead", OPERAND_GUEST, true, 0 },
-	{ "help", "[COMMAND]", "show the commands, or one in detail", NULL, help_command, "", OPERAND_NONE, false,
-	  1 },
+	{ "help", "[COMMAND]", "show the commands, or one in detail",
+	  NULL, help_command, "", OPERAND_NONE, false, 1 },
 };
+
 #define OPTION(name, letter, type, member, value, help) \
 	{ name, letter, type, offsetof(struct command_line, member), value, help }
 
 static const struct command_option options[] = {
-	OPTION("headless", 0, OPTION_FLAG, headless, NULL, "no window; the serial console on this terminal"),
+	OPTION("headless", 0, OPTION_FLAG, headless, NULL,
+	       "no window; the serial console on this terminal"),
 	OPTION("detach", 0, OPTION_FLAG, detach, NULL, "return once the guest runs, pinned"),
-	OPTION("set", 0, OPTION_LIST, sets, "SECTION[:TITLE].KEY=VALUE", "one more line of the profile"),
+	OPTION("set", 0, OPTION_LIST, sets, "SECTION[:TITLE].KEY=VALUE",
+	       "one more line of the profile"),
 	OPTION("json", 0, OPTION_FLAG, json, NULL, "for scripts: JSON"),
-	OPTION("root", 0, OPTION_TEXT, root, "DIR", "read this captured machine in place of the live one"),
+	OPTION("root", 0, OPTION_TEXT, root, "DIR",
+	       "read this captured machine in place of the live one"),
 	OPTION("force", 0, OPTION_FLAG, force, NULL, "do not ask the guest: quit"),
 	OPTION("follow", 'f', OPTION_FLAG, follow, NULL, "go on as messages come"),
-	OPTION("if-dead", 0, OPTION_FLAG, if_dead, NULL, "say nothing and succeed where the guest runs"),
+	OPTION("if-dead", 0, OPTION_FLAG, if_dead, NULL,
+	       "say nothing and succeed where the guest runs"),
 	OPTION("verbose", 'v', OPTION_COUNT, verbose, NULL, "say more (twice: everything)"),
 	OPTION("quiet", 'q', OPTION_FLAG, quiet, NULL, "say only errors"),
 	OPTION("no-color", 0, OPTION_FLAG, no_color, NULL, "no colours (NO_COLOR does the same)"),
@@ -154,7 +164,8 @@ void commands_print_help(struct str *out)
 
 		str_addf(out, "  %-29s %s\n", left, table[i].summary);
 	}
-	str_add(out, "\n`vfiorun help COMMAND` says more; vfiorun(1) and vfiorun.conf(5) say all.\n");
+	str_add(out, "\n`vfiorun help COMMAND` says more; "
+		     "vfiorun(1) and vfiorun.conf(5) say all.\n");
 }
 
 int help_command(const struct command_line *line)
@@ -196,6 +207,7 @@ int report_error(const struct err *err)
 
 void add_json_text(struct json_object *value, struct str *out)
 {
-	str_addf(out, "%s\n", json_object_to_json_string_ext(value, JSON_C_TO_STRING_PRETTY |
-									     JSON_C_TO_STRING_NOSLASHESCAPE));
+	const int form = JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE;
+
+	str_addf(out, "%s\n", json_object_to_json_string_ext(value, form));
 }

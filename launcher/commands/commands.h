@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Owns the tables of commands and options, and the reading of the command line by them. Refuses to act: main
-// dispatches.
+// Owns the tables of commands and options, and the reading of the command line by them. Refuses to
+// act: main dispatches.
 #pragma once
 
 #include "base/str.h"
@@ -57,8 +57,9 @@ const struct command_option *command_options(size_t *count);
 // Whether it may stand with the command; NULL: without any.
 bool command_takes(const struct command *command, const char *option);
 
-// Reads argv and sets up logging. Returns 0, or 2 after having said what is wrong; or -1 where help or the
-// version was shown, 1 where it could not be. `line` borrows from argv and must be finished either way.
+// Reads argv and sets up logging. Returns 0, or 2 after having said what is wrong; or -1 where help
+// or the version was shown, 1 where it could not be. `line` borrows from argv and must be finished
+// either way.
 int command_line_parse(int argc, char **argv, struct command_line *line);
 void command_line_finish(struct command_line *line);
 

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: MIT
-// The command line, right and wrong; and that the manual and the completions know what the tables know,
-// and nothing else.
+// The command line, right and wrong; and that the manual and the completions know what the tables
+// know, and nothing else.
 #include "launcher/commands/commands.h"
 
 #include "base/cleanup.h"
+#include "base/diag.h"
 #include "base/err.h"
 #include "base/io.h"
 #include "base/mem.h"
+#include "launcher/profile/profile.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -189,7 +191,8 @@ static void test_wrong(void **state)
 		{ "run --root /r x", "`run` takes no option --root" },
 		{ "status --forec x", "`status` takes no option --forec" },
 		{ "stop --frce x", "`stop` takes no option --frce; did you mean --force?" },
-		{ "--vresion", "without a command there is no option --vresion; did you mean --version?" },
+		{ "--vresion",
+		  "without a command there is no option --vresion; did you mean --version?" },
 		{ "--json", "without a command there is no option --json" },
 		{ "plan -x a", "`plan` takes no option -x" },
 		{ "log -fx a", "`log` takes no option -x" },
@@ -205,7 +208,8 @@ static void test_wrong(void **state)
 		AUTO_PARSED struct parsed parsed = parse(rows[i].words);
 
 		if (parsed.status != 2 || !strstr(parsed.messages, rows[i].said) || *parsed.out)
-			fail_msg("%s: %d, %s%s", rows[i].words, parsed.status, parsed.messages, parsed.out);
+			fail_msg("%s: %d, %s%s", rows[i].words, parsed.status, parsed.messages,
+				 parsed.out);
 		if (parsed.line.command && !strstr(parsed.messages, "hint: vfiorun help"))
 			fail_msg("%s: no hint: %s", rows[i].words, parsed.messages);
 	}
@@ -285,7 +289,8 @@ static void collect(const char *text, const char *pattern, struct strv *out)
 
 	compile(&regex, pattern);
 	for (; regexec(&regex, text, 2, match, 0) == 0; text += match[0].rm_eo) {
-		AUTO_FREE char *found = mem_dupn(text + match[1].rm_so, (size_t)(match[1].rm_eo - match[1].rm_so));
+		size_t size = (size_t)(match[1].rm_eo - match[1].rm_so);
+		AUTO_FREE char *found = mem_dupn(text + match[1].rm_so, size);
 
 		if (!strv_has(out, found))
 			strv_add(out, found);
@@ -351,7 +356,8 @@ static void test_manual_commands(void **state)
 static void expect_takers(const char *options, const struct command_option *option)
 {
 	AUTO_FREE char *item = mem_printf("-%s", option->name);
-	AUTO_FREE char *pattern = mem_printf("^\\.It Fl ([a-z] , )?-%s( .*)?\n\\.Pq Ic (.*)$", option->name);
+	AUTO_FREE char *pattern = mem_printf("^\\.It Fl ([a-z] , )?-%s( .*)?\n\\.Pq Ic (.*)$",
+					     option->name);
 	AUTO_STRV struct strv there = { 0 }, wanted = { 0 };
 	regmatch_t match[4];
 	regex_t regex;
@@ -387,7 +393,8 @@ static void test_manual_options(void **state)
 	list_options(&wanted);
 	expect_same(MANUAL, &there, &wanted);
 	for (size_t i = 0; i < n; i++) {
-		AUTO_FREE char *letter = mem_printf(".It Fl %c , -%s\n", rows[i].letter, rows[i].name);
+		AUTO_FREE char *letter = mem_printf(".It Fl %c , -%s\n", rows[i].letter,
+						    rows[i].name);
 
 		if (rows[i].letter && !strstr(part, letter))
 			fail_msg("%s lacks -%c", MANUAL, rows[i].letter);
@@ -398,7 +405,7 @@ static void test_manual_options(void **state)
 // Options anywhere in the manuals, in examples too, are options of ours.
 static void test_manual_options_exist(void **state)
 {
-	static const char *const files[] = { MANUAL, "man/vfiorun.conf.5" };
+	static const char *const files[] = { MANUAL, "man/vfiorun.conf.5", "README.md" };
 	AUTO_STRV struct strv wanted = { 0 };
 
 	(void)state;
@@ -430,7 +437,8 @@ static void list_taken(const struct command *command, const char *before, struct
 
 static const char *kind_word(const struct command *command)
 {
-	static const char *const words[] = { [OPERAND_PROFILE] = "profile", [OPERAND_GUEST] = "guest" };
+	static const char *const words[] = { [OPERAND_PROFILE] = "profile",
+					     [OPERAND_GUEST] = "guest" };
 
 	if (command->operand != OPERAND_NONE)
 		return words[command->operand];
@@ -537,7 +545,8 @@ static void list_fish_options(struct strv *out)
 			str_addf(&line, "-n \"__fish_seen_subcommand_from %s\" ", takers.text);
 		if (rows[i].letter)
 			str_addf(&line, "-s %c ", rows[i].letter);
-		str_addf(&line, "-l %s -d \"%s\"%s", rows[i].name, rows[i].help, rows[i].value ? " -x" : "");
+		str_addf(&line, "-l %s -d \"%s\"%s", rows[i].name, rows[i].help,
+			 rows[i].value ? " -x" : "");
 		strv_take(out, str_take(&line));
 	}
 }
@@ -545,7 +554,8 @@ static void list_fish_options(struct strv *out)
 static void test_fish(void **state)
 {
 	AUTO_FREE char *text = read_text(FISH);
-	AUTO_STRV struct strv there = { 0 }, wanted = { 0 }, options = { 0 }, wanted_options = { 0 };
+	AUTO_STRV struct strv there = { 0 }, wanted = { 0 };
+	AUTO_STRV struct strv options = { 0 }, wanted_options = { 0 };
 	AUTO_STR struct str all = { 0 };
 	size_t n;
 	const struct command *rows = commands(&n);
@@ -592,6 +602,48 @@ static void test_fish_operands(void **state)
 	}
 }
 
+// Indented text from the next [vm] on, up to what is not indented. NULL: no more; else on the heap.
+static char *next_profile(const char **text)
+{
+	const char *line = strstr(*text, "\n    [vm]\n");
+	struct str profile = { 0 };
+
+	if (!line)
+		return NULL;
+	for (line++; str_starts(line, "    ") || *line == '\n'; line = *text) {
+		size_t size = strcspn(line, "\n"), indent = size ? 4 : 0;
+
+		str_addn(&profile, line + indent, size + 1 - indent);
+		*text = line + size + 1;
+	}
+	return str_take(&profile);
+}
+
+static void test_readme_profiles(void **state)
+{
+	AUTO_FREE char *readme = read_text("README.md");
+	const char *at = readme;
+	char *text;
+	int n = 0;
+
+	(void)state;
+	for (; (text = next_profile(&at)); n++) {
+		AUTO_STR struct str said = { 0 };
+		struct profile profile;
+		struct diags diags = { 0 };
+
+		profile_parse(&profile, "/p/readme.conf", text, &diags);
+		for (size_t i = 0; i < diags.count; i++)
+			diag_print(&diags.items[i], &said);
+		if (said.len)
+			fail_msg("README.md, profile %d:\n%s", n + 1, said.text);
+		diags_finish(&diags);
+		profile_finish(&profile);
+		free(text);
+	}
+	assert_int_equal(n, 2);
+}
+
 // --- codes of diagnostics
 
 static bool is_source(const struct dirent *entry)
@@ -616,7 +668,7 @@ static void add_sources(const char *dir, struct str *out)
 	closedir(stream);
 }
 
-// A code is the first string of a call to diag_add, or to what has a parameter called `code` itself.
+// A code is the first string of a call to diag_add, or to what has a parameter called `code`.
 static void test_codes(void **state)
 {
 	static const char *const rooms[] = { "launcher/profile", "launcher/plan", "launcher/argv" };
@@ -662,6 +714,7 @@ int main(void)
 		cmocka_unit_test(test_zsh),
 		cmocka_unit_test(test_fish),
 		cmocka_unit_test(test_fish_operands),
+		cmocka_unit_test(test_readme_profiles),
 		cmocka_unit_test(test_codes),
 	};
 
