@@ -432,6 +432,21 @@ bool str_is_utf8(const char *text, size_t size)
 	return true;
 }
 
+void str_add_utf8(struct str *s, const char *text)
+{
+	size_t size = strlen(text);
+
+	for (size_t at = 0; at < size;) {
+		size_t length = utf8_length((const unsigned char *)text + at, size - at);
+
+		if (length)
+			str_addn(s, text + at, length);
+		else
+			str_add(s, "\xef\xbf\xbd");
+		at += length ? length : 1;
+	}
+}
+
 void str_add_shell_quoted(struct str *s, const char *text)
 {
 	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"

@@ -67,6 +67,8 @@ bool str_unescape(const char *text, struct str *out); // false: a broken escape
 
 // UTF-8 as RFC 3629 has it: no overlong forms, no surrogates, nothing above U+10FFFF.
 bool str_is_utf8(const char *text, size_t size);
+// Appends text; each byte that belongs to no UTF-8 sequence becomes U+FFFD.
+void str_add_utf8(struct str *s, const char *text);
 
 // One word of a sh command line; quoted only where it must be.
 void str_add_shell_quoted(struct str *s, const char *text);

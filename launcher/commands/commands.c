@@ -209,5 +209,7 @@ void add_json_text(struct json_object *value, struct str *out)
 {
 	const int form = JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE;
 
-	str_addf(out, "%s\n", json_object_to_json_string_ext(value, form));
+	// A path may be any bytes, JSON may not.
+	str_add_utf8(out, json_object_to_json_string_ext(value, form));
+	str_addc(out, '\n');
 }

@@ -44,7 +44,9 @@ int state_write(int dirfd, const struct state *state, struct err *err)
 	json_object_object_add(object, "since", json_object_new_int64(state->since));
 	if (state->plan)
 		json_object_object_add(object, "plan", plan_print_json(state->plan));
-	str_addf(&text, "%s\n", json_object_to_json_string_ext(object, JSON_C_TO_STRING_PLAIN));
+	// A path may be any bytes, but an adopter reads only JSON.
+	str_add_utf8(&text, json_object_to_json_string_ext(object, JSON_C_TO_STRING_PLAIN));
+	str_addc(&text, '\n');
 	json_object_put(object);
 	r = io_replace_file(dirfd, "state", text.text, 0644, err);
 	return r < 0 ? err_wrap(err, "recording the guest's state") : 0;

@@ -208,6 +208,13 @@ static void utf8_is_what_rfc_3629_says(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
 		assert_int_equal(str_is_utf8(rows[i].text, strlen(rows[i].text)), rows[i].valid);
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		AUTO_STR struct str text = { 0 };
+
+		str_add_utf8(&text, rows[i].text);
+		assert_true(str_is_utf8(str_text(&text), text.len));
+		assert_int_equal(strcmp(str_text(&text), rows[i].text) == 0, rows[i].valid);
+	}
 	assert_true(str_is_utf8("a\0b", 3));
 	assert_false(str_is_utf8("\xe2\x82\xac", 2));
 }
