@@ -486,6 +486,7 @@ static void handle_closed(struct keeper *keeper, const struct message *message)
 {
 	keeper->monitor.closed = true;
 	keeper->monitor.closed_at = io_now_ms();
+	snprintf(keeper->monitor.closed_why, sizeof(keeper->monitor.closed_why), "%s", message->text);
 	log_info("QMP ended: %s", message->text);
 }
 

@@ -25,6 +25,7 @@ struct monitor_process {
 	struct loop_source source;
 	bool closed; // its QMP conversation has ended
 	long long closed_at; // ms
+	char closed_why[112];
 	int starts;
 	long long first_start; // ms, of the present series
 };

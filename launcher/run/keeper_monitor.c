@@ -178,12 +178,17 @@ int keeper_monitor_timeout(const struct keeper *keeper)
 	return left > 0 ? (int)left : 0;
 }
 
-// QEMU closed its QMP and lives on: another monitor may connect again.
+// QEMU closed its QMP and lives on. One whose guest runs may be reached again by another monitor; one that
+// never got so far has nothing to lose.
 void keeper_monitor_expire(struct keeper *keeper)
 {
 	if (keeper_monitor_timeout(keeper) != 0)
 		return;
 	keeper->monitor.closed_at = 0;
+	if (!keeper->was_running) {
+		keeper_fail(keeper, "QMP ended before the guest ran: %s", keeper->monitor.closed_why);
+		return;
+	}
 	kill(keeper->monitor.pid, SIGKILL);
 	monitor_gone(keeper);
 	replace_monitor(keeper);

@@ -32,7 +32,7 @@ fail() {
 	exit 1
 }
 
-note() {
+note() { echo "$SECONDS s"
 	echo "- $*"
 }
 
