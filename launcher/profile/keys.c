@@ -94,7 +94,7 @@ static const struct profile_key keys[] = {
 	  .key = "include",
 	  .help = "another file, read at this place; repeatable" },
 
-	FW(type, word, "what starts the guest; default: ovmf, seabios under a kernel of [boot]",
+	FW(type, word, "what starts the guest; default: ovmf where there is one; seabios under a kernel of [boot]",
 	   .words = firmware_words),
 	FW(code, path, "the UEFI code image; default: by QEMU's firmware descriptors"),
 	FW(vars, path, "this guest's UEFI variables; default: in the guest's kept state"),
