@@ -1,0 +1,108 @@
+# shellcheck shell=bash
+# What scenarios share. A scenario ends at the first command that fails, and says which.
+set -eEuo pipefail
+trap 'echo "$0:$LINENO: failed: $BASH_COMMAND" >&2' ERR
+
+fail() {
+	echo "FAILED: $*" >&2
+	exit 1
+}
+
+skip() {
+	echo "$*"
+	exit 77
+}
+
+# expect WHAT GOT WANT
+expect() {
+	[[ $2 == "$3" ]] || fail "$1: '$2' instead of '$3'"
+	echo "$1: $2"
+}
+
+vfiorun() {
+	"$VFIORUN" "$@"
+}
+
+# profile NAME: a small guest that gets no further than its firmware, and more lines from stdin
+profile() {
+	cat - >"$SCRATCH/$1.conf" <<-END
+		[vm]
+		name = $1
+		memory = 32M
+		[firmware]
+		type = seabios
+		[cpu]
+		vcpus = 2
+		[display]
+		type = none
+		$(cat)
+	END
+}
+
+# plan NAME FILTER [WORD...]: what jq makes of the plan
+plan() {
+	local name=$1 filter=$2
+	shift 2
+
+	vfiorun plan "$SCRATCH/$name.conf" --json "$@" | jq -r "$filter"
+}
+
+# begin NAME [COMMAND]: a keeper runs (or adopts) it, as a child of ours
+declare -A keepers=()
+begin() {
+	local what=$SCRATCH/$1.conf
+
+	[[ ${2:-run} == run ]] || what=$1
+	"$VFIORUN" "${2:-run}" "$what" </dev/null >"$SCRATCH/$1.out" 2>&1 &
+	keepers[$1]=$!
+}
+
+# start NAME: and has it running
+start() {
+	begin "$1"
+	wait_state "$1" running
+}
+
+# ended NAME: waits for its keeper, whose exit status is left in `status`
+ended() {
+	status=0
+	wait "${keepers[$1]}" || status=$?
+}
+
+# kill_keeper NAME: at once
+kill_keeper() {
+	kill -KILL "${keepers[$1]}"
+	ended "$1" 2>/dev/null
+}
+
+state() {
+	vfiorun status "$1" --json 2>/dev/null | jq -r .state
+}
+
+wait_state() {
+	local deadline=$((SECONDS + 60)) now=
+
+	until now=$(state "$1" || true) && [[ $now == "$2" ]]; do
+		if [[ $SECONDS -ge $deadline ]]; then
+			cat "$SCRATCH/$1.out" >&2
+			fail "$1 is '$now', not '$2'"
+		fi
+		sleep 0.1
+	done
+}
+
+qemu_pid() {
+	vfiorun status "$1" --json | jq .pid
+}
+
+# threads NAME: "THREAD TID CPUS POLICY", a line each, as vfiorun tells it
+threads() {
+	vfiorun status "$1" --json | jq -r '.threads[] | [.thread, .tid, .cpus, .policy] | join(" ")'
+}
+
+# stop NAME: ends it without asking the guest, and well
+stop() {
+	vfiorun stop "$1" --force
+	ended "$1"
+	[[ $status -eq 0 ]] || fail "vfiorun ended with status $status: $(cat "$SCRATCH/$1.out")"
+}

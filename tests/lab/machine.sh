@@ -1,0 +1,51 @@
+# shellcheck shell=bash
+# The lab's machine: a host for VFIO, NUMA and cpusets, under emulation. What scenarios rely on:
+#
+#	4 CPUs		2 sockets, each one core of two threads: 0-1 and 2-3
+#	2 nodes		a socket and half of the memory each, at a distance of 21
+#	IOMMU		Intel's, with interrupt remapping
+#	01:00.0, .1	a graphics card and its sound, in one IOMMU group
+#	02:00.0		an NVMe drive that has a virtual function to give
+#	03:00.0		an xHCI controller with a keyboard and a mouse
+#	00:02.0		the host's own graphics card
+#
+# Sets `machine` to QEMU's command. $1: a folder that the machine may write to; $2: QEMU's words for the
+# second serial port; $3 and $4: kernel and initramfs; $5: the kernel line.
+make_machine() {
+	machine=(qemu-system-x86_64 -name lab -nodefaults -no-user-config -no-reboot -display none)
+	machine+=(-machine 'q35,kernel_irqchip=split' -accel 'tcg,thread=multi' -cpu Skylake-Client-v3)
+	machine+=(-smp '4,sockets=2,cores=1,threads=2' -m 2G)
+	machine+=(-object 'memory-backend-ram,id=node0,size=1G' -numa 'node,nodeid=0,cpus=0-1,memdev=node0')
+	machine+=(-object 'memory-backend-ram,id=node1,size=1G' -numa 'node,nodeid=1,cpus=2-3,memdev=node1')
+	machine+=(-numa 'dist,src=0,dst=1,val=21')
+	# before all devices that it shall serve
+	machine+=(-device 'intel-iommu,intremap=on,caching-mode=on')
+	machine+=(-serial "file:$1/console" -serial "$2")
+	add_share outer 10 / ',readonly=on'
+	add_share exchange 11 "$1" ''
+	machine+=(-device 'bochs-display,addr=2')
+	add_port graphics 1c.0 1
+	machine+=(-device 'ati-vga,bus=graphics,addr=0.0,multifunction=on')
+	machine+=(-audiodev 'none,id=silence')
+	machine+=(-device 'intel-hda,bus=graphics,addr=0.1' -device 'hda-output,audiodev=silence')
+	add_port drive 1d.0 2
+	machine+=(-blockdev 'null-co,node-name=null,size=67108864,read-zeroes=on')
+	machine+=(-device 'nvme-subsys,id=subsystem')
+	machine+=(-device "nvme,bus=drive,serial=lab,subsys=subsystem,$virtual_function")
+	machine+=(-device 'nvme-ns,drive=null,nsid=1')
+	add_port usb 1e.0 3
+	machine+=(-device 'qemu-xhci,bus=usb,id=xhci')
+	machine+=(-device 'usb-kbd,bus=xhci.0' -device 'usb-mouse,bus=xhci.0')
+	machine+=(-kernel "$3" -initrd "$4" -append "$5")
+}
+
+virtual_function=sriov_max_vfs=1,sriov_vq_flexible=2,sriov_vi_flexible=1
+
+add_share() {
+	machine+=(-fsdev "local,id=$1,path=$3,security_model=none,multidevs=remap$4")
+	machine+=(-device "virtio-9p-pci,fsdev=$1,mount_tag=$1,addr=$2")
+}
+
+add_port() {
+	machine+=(-device "pcie-root-port,id=$1,addr=$2,chassis=$3,slot=$3")
+}

@@ -1,0 +1,19 @@
+#!/bin/bash
+# A guest's memory is on the node that its profile names, and nowhere else.
+. tests/lab/lib.sh
+
+# Pages of the guest's RAM by node, as the kernel counts them: 32M is 8192
+pages() {
+	sed -n 's/.* bind:\([01]\) .*anon=8192 .*\(N[01]=8192\).*/policy \1, \2/p' "/proc/$(qemu_pid "$1")/numa_maps"
+}
+
+for node in 0 1; do
+	profile node$node <<-END
+		[memory]
+		nodes = $node
+		prealloc = yes
+	END
+	start node$node
+	expect "memory of a guest on node $node" "$(pages node$node)" "policy $node, N$node=8192"
+	stop node$node
+done
