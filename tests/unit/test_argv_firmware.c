@@ -236,6 +236,7 @@ static void test_supposed_of_a_captured_machine(void **state)
 			  NULL);
 	assert_int_equal(guest.fx.diags.count, 0);
 	assert_string_equal(guest.fx.plan.vars.template, "/usr/share/OVMF/OVMF_VARS_4M.ms.fd");
+	firmware_list_finish(&guest.fx.facts.firmwares);
 	guest_finish(&guest);
 }
 
