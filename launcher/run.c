@@ -149,6 +149,15 @@ static int wait_for_child(int fd)
 	return read(fd, &status, 1) == 1 ? status : 1;
 }
 
+// Who reads our output to its end would wait for the guest's. stderr stays until the start is judged.
+static void leave_callers_pipes(void)
+{
+	AUTO_CLOSE int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	dup2(null, STDIN_FILENO);
+	dup2(null, STDOUT_FILENO);
+}
+
 static int run_detached(const struct paths *paths, struct plan *plan)
 {
 	struct life_options options = { .tell = -1 };
@@ -168,6 +177,7 @@ static int run_detached(const struct paths *paths, struct plan *plan)
 	}
 	close(told[0]);
 	setsid();
+	leave_callers_pipes();
 	options.tell = told[1];
 	byte = (unsigned char)run_here(paths, plan, &options);
 	// a life that ended before it ran told nobody yet
@@ -192,13 +202,16 @@ int run_command(const struct command_line *line)
 	return status;
 }
 
-// Locks the name and looks. Returns 0 with dir locked, or an exit status.
+// Locks the name where there is such a guest. Returns 0, or an exit status.
 static int lock_name(const struct command_line *line, struct paths *paths, struct guest_dir *dir)
 {
 	struct err err = ERR_NONE;
 	int r = paths_read(paths, &err);
 
 	*dir = (struct guest_dir)GUEST_DIR_CLOSED;
+	// locks are never removed: a name that nobody ever had gets none
+	if (r == 0 && guest_look(paths, line->name, NULL) == LIFE_NONE)
+		return 0;
 	if (r == 0)
 		r = guest_dir_lock(dir, paths, line->name, &err);
 	if (r == 0)

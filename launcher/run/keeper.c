@@ -437,8 +437,8 @@ static void guest_runs(struct keeper *keeper)
 	log_set_raw_terminal(keeper->relay && keeper->terminal_saved);
 	log_info("%s runs, QEMU is process %d", keeper->name, keeper->qemu.pid);
 	notify_systemd("READY=1\nSTATUS=guest %s runs\nMAINPID=%d", keeper->name, getpid());
+	tell_parent(keeper, 0); // before the hook, which would hold its stderr
 	start_hook(keeper);
-	tell_parent(keeper, 0);
 	keeper_rescan(keeper);
 }
 

@@ -10,6 +10,7 @@
 #include "launcher/plan/plan.h"
 #include "launcher/run/monitor.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -106,6 +107,14 @@ static void read_channel(void *context, uint32_t events)
 	replace_monitor(keeper);
 }
 
+static void leave_standard_fds(void)
+{
+	AUTO_CLOSE int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		dup2(null, fd);
+}
+
 static _Noreturn void become_monitor(struct keeper *keeper, int channel)
 {
 	struct monitor_setup setup = {
@@ -129,6 +138,8 @@ static _Noreturn void become_monitor(struct keeper *keeper, int channel)
 	}
 	change_host_finish(&keeper->host);
 	log_to_file(-1);
+	if (!keeper->relay)
+		leave_standard_fds();
 	_exit(monitor_main(&setup));
 }
 

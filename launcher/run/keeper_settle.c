@@ -6,6 +6,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "launcher/guest/message.h"
 #include "launcher/plan/plan.h"
 #include "launcher/run/hooks.h"
 #include "launcher/run/notify.h"
@@ -130,6 +131,7 @@ int keeper_settle(struct keeper *keeper, int status)
 	keeper_end_hook(keeper, true);
 	if (keeper->dir->dir >= 0) {
 		keeper->state.phase = PHASE_STOPPING;
+		keeper_tell_monitor(keeper, MSG_PHASE, PHASE_STOPPING);
 		if (plan && state_write(keeper->dir->dir, &keeper->state, &err) < 0)
 			log_warning("%s", err.text); // the undo does not depend on it
 		left = undo(keeper);

@@ -32,8 +32,8 @@ fail() {
 	exit 1
 }
 
-note() { echo "$SECONDS s"
-	echo "- $*"
+note() {
+	echo "- $* ($SECONDS s)"
 }
 
 [[ -x $VFIORUN ]] || fail "no $VFIORUN: run make"

@@ -1,0 +1,70 @@
+#!/bin/bash
+# Hooks: their order and environment, what their failures mean, and the last one after a crash.
+. "$(dirname "$0")/lib.sh"
+
+name=$(guest_name hooks)
+log=$SCRATCH/hooks.log
+hook=$(script hook <<END
+#!/bin/sh
+echo "\$1 \$VFIORUN_EVENT \$VFIORUN_NAME \$("$VFIORUN" list --json | tr -d ' \n' | grep -o '"state":"[a-z]*"')" >>"$log"
+cat >/dev/null # its stdin is empty
+echo "words of hook \$1"
+END
+)
+hooks=('[hooks]' "before = $hook one" "started = $hook two" "stopped = $hook three")
+profile "$name" '[vm]' "qemu = $(fake)" "${hooks[@]}" >/dev/null
+remember_host
+
+note "in order, each with its surroundings"
+start "$name"
+within 5 grep -q two "$log" || fail "no hook started"
+expect 0 "$VFIORUN" stop "$name"
+ends 0 "$keeper"
+nothing_left "after hooks"
+cat >"$SCRATCH/wanted" <<END
+one before $name "state":"applying"
+two started $name "state":"running"
+three stopped $name "state":"stopping"
+END
+diff -u "$SCRATCH/wanted" "$log" || fail "the hooks' own account differs"
+grep -q 'words of hook one' "$SCRATCH/$name.err" || fail "a hook's output is not on stderr"
+[[ ! -s $SCRATCH/$name.out ]] || fail "a hook's output is on stdout, the console's place"
+
+note "the last one after a crash, by revert"
+rm "$log"
+start "$name"
+within 5 grep -q two "$log"
+kill -KILL "$keeper" "$qemu"
+wait "$keeper" 2>/dev/null
+expect 0 "$VFIORUN" revert "$name"
+grep -q "^three stopped $name" "$log" || fail "revert ran no hook: $(cat "$log")"
+nothing_left "after a crash"
+
+note "before fails: nothing is started"
+expect 3 "$VFIORUN" run "$(profile "$name" '[vm]' "qemu = $(fake)" '[hooks]' 'before = /bin/false')"
+expect_err 'hook .before.*/bin/false.*status 1'
+nothing_left "after a hook failed"
+expect 3 "$VFIORUN" run "$(profile "$name" '[vm]' "qemu = $(fake)" '[hooks]' 'before = /nonexistent/x')"
+expect_err '/nonexistent/x'
+nothing_left "without a hook"
+expect 3 timeout 20 "$VFIORUN" run "$(profile "$name" '[vm]' "qemu = $(fake)" '[hooks]' \
+	'before = /bin/sleep 100' 'timeout = 1')"
+expect_err 'longer than 1 s'
+nothing_left "after a hook that hangs"
+
+note "started fails or hangs: the guest runs on"
+profile "$name" '[vm]' "qemu = $(fake)" '[hooks]' 'started = /bin/sleep 100' 'timeout = 1' >/dev/null
+start "$name"
+within 5 grep -q 'longer than 1 s' "$SCRATCH/$name.err" || fail "a hook that hangs is not told of"
+state_is "$name" running || fail "the guest does not run any more"
+expect 0 "$VFIORUN" stop "$name"
+ends 0 "$keeper"
+nothing_left "after a started hook that hung"
+
+note "stopped fails: said, and the status is the guest's"
+profile "$name" '[vm]' "qemu = $(fake)" '[hooks]' 'stopped = /bin/false' >/dev/null
+start "$name"
+expect 0 "$VFIORUN" stop "$name"
+ends 0 "$keeper"
+grep -q 'hook .stopped' "$SCRATCH/$name.err" || fail "a failed hook is not told of"
+nothing_left "after a stopped hook that failed"
