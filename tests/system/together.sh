@@ -96,13 +96,26 @@ printf 'do\t99\t1\tse' >>"$run/$name/journal"
 expect 0 "$VFIORUN" revert "$name"
 nothing_left "after a cut journal"
 
-note "a run directory that is full"
-mount -t tmpfs -o size=16k,mode=0755 vfiorun-test $run
-expect 3 "$VFIORUN" run "$file"
-expect_err 'No space left'
-expect 0 "$VFIORUN" revert "$name"
-same "" "$(find $run -mindepth 1 ! -name '.*')" "what is left in the full directory"
-umount $run
+note "a run directory that is full, at every point"
+full=0
+for limit in size=4k size=8k nr_inodes={2..14}; do
+	mount -t tmpfs -o "$limit,mode=0755" vfiorun-test $run
+	"$VFIORUN" run "$file" >/dev/null 2>"$SCRATCH/err" </dev/null &
+	keeper=$!
+	within 10 runs_or_ended "$name" || fail "with $limit it neither runs nor ends"
+	if gone "$keeper"; then
+		ends 3 "$keeper"
+		expect_err 'No space left'
+		full=$((full + 1))
+		expect 0 "$VFIORUN" revert "$name"
+	else
+		expect 0 "$VFIORUN" stop "$name"
+		ends 0 "$keeper"
+	fi
+	same "" "$(find $run -mindepth 1 ! -name '.*')" "what is left with $limit"
+	umount $run
+done
+[[ $full -ge 6 ]] || fail "only $full starts met a full directory"
 
 note "a run directory that can't be written"
 mount -t tmpfs -o size=1m,mode=0755,ro vfiorun-test $run
