@@ -16,16 +16,21 @@
 #include <sys/stat.h>
 
 // Only its last component: /run and $XDG_RUNTIME_DIR exist or nothing would.
-static int open_base(const char *path, bool make, struct err *err)
+static int open_base(const char *path, struct err *err)
 {
 	struct stat st;
 	int fd;
 
-	if (make && mkdir(path, 0755) < 0 && errno != EEXIST)
+	bool made = mkdir(path, 0755) == 0;
+
+	if (!made && errno != EEXIST)
 		return err_sys(err, -errno, "making %s", path);
 	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	if (fd < 0)
 		return err_sys(err, -errno, "%s", path);
+	// whatever the umask was: an operator's client comes through here to a guest of root's
+	if (made)
+		fchmod(fd, 0755);
 	if (fstat(fd, &st) < 0 || st.st_uid != geteuid() || (st.st_mode & 0022)) {
 		close(fd);
 		return err_set(err, -EPERM, "%s belongs to somebody else or can be written by others: "
@@ -34,10 +39,11 @@ static int open_base(const char *path, bool make, struct err *err)
 	return fd;
 }
 
+// Ours alone: who may read a file may also take a read lock on it, and keep a guest from starting.
 static int open_lock(int base, const char *prefix, const char *name, struct err *err)
 {
 	AUTO_FREE char *path = mem_printf("%s%s", prefix, name);
-	int fd = openat(base, path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+	int fd = openat(base, path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 
 	return fd < 0 ? err_sys(err, -errno, "opening the lock %s", path) : fd;
 }
@@ -63,7 +69,7 @@ int guest_dir_lock(struct guest_dir *dir, const struct paths *paths, const char 
 	int r;
 
 	*dir = (struct guest_dir)GUEST_DIR_CLOSED;
-	r = dir->base = open_base(paths->run_base, true, err);
+	r = dir->base = open_base(paths->run_base, err);
 	if (r >= 0)
 		r = dir->lock = open_lock(dir->base, ".lock-", name, err);
 	if (r >= 0)
@@ -120,32 +126,68 @@ int guest_dir_wait_dead(const struct guest_dir *dir, int timeout_ms)
 	return 0;
 }
 
-static int remove_entries(int dirfd, int depth)
+enum { LIFTED_MAX = 1 << 20 };
+
+// Into `top`, under the next name that is free there.
+static int lift(int from, const char *name, int top, unsigned *lifted)
 {
-	AUTO_CLOSEDIR DIR *dir = NULL;
-	struct dirent *entry;
+	char free_name[32];
+
+	do {
+		if (++*lifted > LIFTED_MAX)
+			return -ELOOP;
+		snprintf(free_name, sizeof(free_name), ".removed-%u", *lifted);
+		if (renameat(from, name, top, free_name) == 0)
+			return 0;
+	} while (errno == ENOTEMPTY || errno == EEXIST);
+	return -errno;
+}
+
+static int empty(int dirfd, int top, unsigned *lifted);
+
+static int remove_directory(int parent, const char *name, int top, unsigned *lifted)
+{
+	AUTO_CLOSE int sub = openat(parent, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	int r = sub < 0 ? -errno : empty(sub, top, lifted);
+
+	return r == 0 && unlinkat(parent, name, AT_REMOVEDIR) < 0 ? -errno : r;
+}
+
+// Of a directory below `top` the directories are lifted, those of `top` itself are removed.
+static int empty(int dirfd, int top, unsigned *lifted)
+{
 	int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	AUTO_CLOSEDIR DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *entry;
+	int r = dir ? 0 : -errno;
 
-	if (fd < 0)
-		return -errno;
-	dir = fdopendir(fd);
-	while ((entry = readdir(dir))) {
-		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
-			continue;
-		if (unlinkat(dirfd, entry->d_name, 0) == 0)
-			continue;
-		if (errno == EISDIR && depth > 0) {
-			AUTO_CLOSE int sub = openat(dirfd, entry->d_name,
-						    O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	while (r == 0 && (entry = readdir(dir))) {
+		const char *name = entry->d_name;
 
-			if (sub >= 0)
-				remove_entries(sub, depth - 1);
-			if (unlinkat(dirfd, entry->d_name, AT_REMOVEDIR) == 0)
-				continue;
-		}
-		return -errno;
+		if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0 || unlinkat(dirfd, name, 0) == 0)
+			continue;
+		if (errno != EISDIR)
+			r = -errno;
+		else if (dirfd == top)
+			r = remove_directory(top, name, top, lifted);
+		else
+			r = lift(dirfd, name, top, lifted);
 	}
-	return 0;
+	return r;
+}
+
+// A directory in it is QEMU's, which may have made it as deep as it likes: no step goes deeper than one,
+// and no name in it is followed.
+static int remove_entries(int dirfd)
+{
+	unsigned lifted = 0, before;
+	int r;
+
+	do {
+		before = lifted;
+		r = empty(dirfd, dirfd, &lifted);
+	} while (r == 0 && lifted != before);
+	return r;
 }
 
 int guest_dir_remove(struct guest_dir *dir, const char *name, struct err *err)
@@ -154,7 +196,7 @@ int guest_dir_remove(struct guest_dir *dir, const char *name, struct err *err)
 
 	if (dir->dir < 0)
 		return 0;
-	r = remove_entries(dir->dir, 2);
+	r = remove_entries(dir->dir);
 	if (r == 0 && unlinkat(dir->base, name, AT_REMOVEDIR) < 0)
 		r = -errno;
 	if (r < 0)

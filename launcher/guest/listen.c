@@ -14,35 +14,66 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 
+static const char *name_of(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
+}
+
 // sun_path holds 108 bytes and run directories can be longer: address the socket as /dev/fd/N/NAME, which
 // the kernel resolves through the open directory. Returns that directory's descriptor or -errno.
 static int make_address(const char *path, struct sockaddr_un *address, struct err *err)
 {
-	AUTO_FREE char *copy = mem_dup(path), *again = mem_dup(path);
-	int dir = open(dirname(copy), O_PATH | O_DIRECTORY | O_CLOEXEC);
+	AUTO_FREE char *copy = mem_dup(path);
+	AUTO_CLOSE int dir = open(dirname(copy), O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int n;
 
 	if (dir < 0)
 		return err_sys(err, -errno, "%s", path);
 	*address = (struct sockaddr_un){ .sun_family = AF_UNIX };
-	snprintf(address->sun_path, sizeof(address->sun_path), "/dev/fd/%d/%s", dir, basename(again));
-	return dir;
+	n = snprintf(address->sun_path, sizeof(address->sun_path), "/dev/fd/%d/%s", dir, name_of(path));
+	if (n >= (int)sizeof(address->sun_path))
+		return err_sys(err, -ENAMETOOLONG, "%s", path);
+	return take_fd(&dir);
+}
+
+// Only a socket is stale; anything else of that name makes bind fail.
+static void remove_stale(int dir, const char *name)
+{
+	struct stat st;
+
+	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISSOCK(st.st_mode))
+		unlinkat(dir, name, 0);
+}
+
+// The mode comes from the umask: a chmod after it would follow a link that somebody put there since.
+static int bind_with_mode(int fd, const struct sockaddr_un *address, mode_t mode)
+{
+	mode_t before = umask(~mode & 0777);
+	int r = bind(fd, (const struct sockaddr *)address, sizeof(*address)) < 0 ? -errno : 0;
+
+	umask(before);
+	return r;
 }
 
 int listen_open(const char *path, mode_t mode, struct err *err)
 {
-	AUTO_CLOSE int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	struct sockaddr_un address;
 	AUTO_CLOSE int dir = make_address(path, &address, err);
+	AUTO_CLOSE int fd = -1;
+	int r;
 
 	if (dir < 0)
 		return dir;
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return err_sys(err, -errno, "a socket");
-	unlink(path);
-	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 || chmod(path, mode) < 0 ||
-	    listen(fd, 16) < 0)
-		return err_sys(err, -errno, "listening on %s", path);
-	return take_fd(&fd);
+	remove_stale(dir, name_of(path));
+	r = bind_with_mode(fd, &address, mode);
+	if (r == 0 && listen(fd, 16) < 0)
+		r = -errno;
+	return r < 0 ? err_sys(err, r, "listening on %s", path) : take_fd(&fd);
 }
 
 int listen_connect(const char *path, int timeout_ms, struct err *err)

@@ -6,8 +6,10 @@
 
 struct err;
 
-// Binds (a stale socket is replaced), sets the mode, listens. The descriptor is CLOEXEC, blocking.
+// Binds (a stale socket is replaced, nothing else is), with this mode whatever the umask is, and listens.
+// The descriptor is CLOEXEC, blocking. Returns it, or -errno with a message.
 int listen_open(const char *path, mode_t mode, struct err *err);
 
-// Connects; where nobody listens yet, tries until timeout_ms have passed. CLOEXEC, blocking.
+// Connects; where nobody listens yet, tries until timeout_ms have passed. CLOEXEC, blocking. Returns the
+// descriptor, or -errno with a message: -ENOENT or -ECONNREFUSED where nobody listens.
 int listen_connect(const char *path, int timeout_ms, struct err *err);
