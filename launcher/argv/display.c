@@ -72,6 +72,8 @@ static char *describe(const struct argv_build *b)
 
 	if (b->display == DISPLAY_NONE && (asked || b->options->headless))
 		return mem_dup("none, as asked");
+	if (b->display == DISPLAY_NONE && !b->facts->live)
+		return mem_dup("none; on a desktop it is a window");
 	if (b->display == DISPLAY_NONE)
 		return mem_dup("none: no desktop is near (neither DISPLAY nor WAYLAND_DISPLAY is set)");
 	if (b->display == DISPLAY_SPICE || b->display == DISPLAY_VNC)

@@ -241,16 +241,6 @@ static void report_product(struct placing *p)
 		  (p->n + product - 1) / product * product);
 }
 
-static void warn_windows(struct placing *p)
-{
-	if (p->profile->vm.os == OS_WINDOWS && p->out->sockets > 2)
-		diag_hint(diag_add(p->diags, DIAG_WARNING, "windows-sockets", placing_where(p, "sockets"),
-				   "Windows uses at most 2 sockets (Home: 1): the vCPUs of the other %d "
-				   "stay idle",
-				   p->out->sockets - 2),
-			  "sockets = 1, more cores");
-}
-
 // Each vCPU on one core, and no two on the same.
 static bool is_on_own_cores(const struct placing *p)
 {
@@ -323,5 +313,4 @@ void topology_settle(struct placing *p)
 	explain(p);
 	warn_false_threads(p);
 	warn_hidden_siblings(p);
-	warn_windows(p);
 }

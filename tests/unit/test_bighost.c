@@ -2,6 +2,8 @@
 #include "tests/unit/bighost.h"
 
 #include "base/cleanup.h"
+#include "launcher/facts/facts.h"
+#include "launcher/guest/paths.h"
 #include "tests/unit/tree.h"
 #include "tune/host/cpu.h"
 #include "tune/host/memory.h"
@@ -18,6 +20,14 @@
 
 // Reads for each CPU, for the machine, and for each node of it.
 enum { PER_CPU = 6, CONSTANT = 16, PER_NODE = 4 };
+// What a plan reads of the machine beside its CPUs: kernel, distribution, memory, firmware.
+enum { PER_PLAN = 64 };
+
+static struct paths paths = {
+	.run_base = (char *)"/run/vfiorun",
+	.state_base = (char *)"/var/lib/vfiorun",
+	.log_dir = (char *)"/var/log/vfiorun",
+};
 
 static char dir[PATH_MAX];
 static struct root root = ROOT_CLOSED;
@@ -126,6 +136,38 @@ static void test_pci_devices(void **state)
 	assert_int_equal(group, 1);
 }
 
+// All that a plan for a guest without devices looks at. PCI devices that nobody named cost nothing.
+static void test_a_plan_reads_little(void **state)
+{
+	static const struct big_host plain = { .cpus = 64, .threads = 2, .sockets = 2, .nodes = 4,
+					       .l3_cores = 8 };
+	static char text[] = "[vm]\nmemory = 1G\n[disk \"a\"]\nfile = /a.raw\n";
+	unsigned long reads[2];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(reads); i++) {
+		struct big_host host = plain;
+		const struct facts_options options = { .paths = &paths };
+		struct profile profile;
+		struct diags diags = { 0 };
+		struct facts all;
+
+		host.pci = i ? 500 : 0;
+		assert_int_equal(tree_make("", dir, sizeof(dir)), 0);
+		assert_int_equal(big_host_make(dir, &host), 0);
+		assert_int_equal(root_open(&root, dir, NULL), 0);
+		profile_parse(&profile, "demo.conf", text, &diags);
+		assert_int_equal(facts_read(&root, &profile, &options, &all, NULL), 0);
+		reads[i] = root.reads;
+		assert_in_range(reads[i], host.cpus, PER_CPU * host.cpus + PER_PLAN + PER_NODE * host.nodes);
+		facts_finish(&all);
+		profile_finish(&profile);
+		diags_finish(&diags);
+		release(NULL);
+	}
+	assert_int_equal(reads[0], reads[1]);
+}
+
 static void test_shapes_that_do_not_divide(void **state)
 {
 	static const struct big_host hosts[] = {
@@ -150,6 +192,7 @@ int main(void)
 		TEST(test_reads_stay_few),
 		TEST(test_reads_stay_few_on_a_favoured_core),
 		TEST(test_pci_devices),
+		TEST(test_a_plan_reads_little),
 		TEST(test_shapes_that_do_not_divide),
 	};
 
