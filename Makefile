@@ -21,7 +21,7 @@ WERROR    ?=
 SECONDS   ?= 20
 
 B := build$(if $(SAN),-san)$(if $(FUZZ),-fuzz)
-PACKAGES := json-c libcap-ng
+PACKAGES := json-c libcap-ng libevdev
 say = $(if $(V),,@printf '  %-4s %s\n' $(1) $@ && )
 
 CFLAGS ?= -O2 -g
