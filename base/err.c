@@ -7,12 +7,22 @@
 #include <string.h>
 
 // A message that does not fit ends in an ellipsis, so that nobody takes a part for the whole.
-static void format(char *out, size_t size, const char *fmt, va_list ap)
+static void add_args(char *out, size_t size, const char *fmt, va_list ap)
 {
-	int n = vsnprintf(out, size, fmt, ap);
+	size_t used = strlen(out);
+	int n = vsnprintf(out + used, size - used, fmt, ap);
 
-	if (n >= (int)size)
+	if (n >= 0 && (size_t)n >= size - used)
 		memcpy(out + size - 4, "...", 4);
+}
+
+static void __attribute__((format(printf, 3, 4))) add(char *out, size_t size, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	add_args(out, size, fmt, ap);
+	va_end(ap);
 }
 
 int err_set(struct err *err, int code, const char *fmt, ...)
@@ -21,10 +31,9 @@ int err_set(struct err *err, int code, const char *fmt, ...)
 
 	if (!err)
 		return code;
-	err->code = code;
-	err->hint[0] = '\0';
+	*err = (struct err){ .code = code };
 	va_start(ap, fmt);
-	format(err->text, sizeof(err->text), fmt, ap);
+	add_args(err->text, sizeof(err->text), fmt, ap);
 	va_end(ap);
 	return code;
 }
@@ -32,17 +41,14 @@ int err_set(struct err *err, int code, const char *fmt, ...)
 int err_sys(struct err *err, int code, const char *fmt, ...)
 {
 	va_list ap;
-	size_t used;
 
 	if (!err)
 		return code;
-	err->code = code;
-	err->hint[0] = '\0';
+	*err = (struct err){ .code = code };
 	va_start(ap, fmt);
-	format(err->text, sizeof(err->text), fmt, ap);
+	add_args(err->text, sizeof(err->text), fmt, ap);
 	va_end(ap);
-	used = strlen(err->text);
-	snprintf(err->text + used, sizeof(err->text) - used, ": %s", strerror(-code));
+	add(err->text, sizeof(err->text), ": %s", strerror(-code));
 	return code;
 }
 
@@ -50,16 +56,15 @@ int err_wrap(struct err *err, const char *fmt, ...)
 {
 	char tail[sizeof(err->text)];
 	va_list ap;
-	size_t used;
 
 	if (!err)
 		return -EIO;
 	memcpy(tail, err->text, sizeof(tail));
+	err->text[0] = '\0';
 	va_start(ap, fmt);
-	format(err->text, sizeof(err->text), fmt, ap);
+	add_args(err->text, sizeof(err->text), fmt, ap);
 	va_end(ap);
-	used = strlen(err->text);
-	snprintf(err->text + used, sizeof(err->text) - used, ": %s", tail);
+	add(err->text, sizeof(err->text), ": %s", tail);
 	return err->code;
 }
 
@@ -69,8 +74,9 @@ int err_hint(struct err *err, const char *fmt, ...)
 
 	if (!err)
 		return -EIO;
+	err->hint[0] = '\0';
 	va_start(ap, fmt);
-	format(err->hint, sizeof(err->hint), fmt, ap);
+	add_args(err->hint, sizeof(err->hint), fmt, ap);
 	va_end(ap);
 	return err->code;
 }
