@@ -65,9 +65,10 @@ int io_replace_file(int dirfd, const char *name, const char *text, mode_t mode, 
 	AUTO_CLOSE int fd = -1;
 	int r;
 
-	str_addf(&temporary, "%s.new", name);
-	fd = openat(dirfd, temporary.text, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW,
-		    mode);
+	// Ours alone, or of two that write the same name at once one would hand out the other's half.
+	str_addf(&temporary, "%s.%d.new", name, (int)getpid());
+	unlinkat(dirfd, temporary.text, 0); // left by a process of our number that was killed
+	fd = openat(dirfd, temporary.text, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
 	if (fd < 0)
 		return err_sys(err, -errno, "creating %s", temporary.text);
 	r = io_write_all(fd, text, strlen(text));
@@ -80,23 +81,13 @@ int io_replace_file(int dirfd, const char *name, const char *text, mode_t mode, 
 	return 0;
 }
 
-static int change_flag(int fd, int get, int set, int flag, bool on)
+int io_set_nonblock(int fd, bool on)
 {
-	int flags = fcntl(fd, get);
+	int flags = fcntl(fd, F_GETFL);
 
 	if (flags < 0)
 		return -errno;
-	return fcntl(fd, set, on ? flags | flag : flags & ~flag) < 0 ? -errno : 0;
-}
-
-int io_set_nonblock(int fd, bool on)
-{
-	return change_flag(fd, F_GETFL, F_SETFL, O_NONBLOCK, on);
-}
-
-int io_set_cloexec(int fd, bool on)
-{
-	return change_flag(fd, F_GETFD, F_SETFD, FD_CLOEXEC, on);
+	return fcntl(fd, F_SETFL, on ? flags | O_NONBLOCK : flags & ~O_NONBLOCK) < 0 ? -errno : 0;
 }
 
 long long io_now_ms(void)

@@ -18,14 +18,13 @@ int io_read_file(int dirfd, const char *path, struct str *out, size_t max, struc
 // Writes all bytes, retries EINTR and short writes. Returns 0 or -errno.
 int io_write_all(int fd, const void *data, size_t size);
 
-// Replaces dirfd/name atomically: a temporary name beside it, rename; for files that need survive no
-// power cut (run state, caches), so nothing is synced. On failure the old file
-// stays as it was and the temporary is gone. Returns 0 or -errno with a message.
+// Replaces dirfd/name atomically: a temporary name of this process beside it, rename; for files that need
+// survive no power cut (run state, caches), so nothing is synced. `mode` is less the umask. On failure
+// the old file stays as it was and the temporary is gone. Returns 0 or -errno with a message.
 int io_replace_file(int dirfd, const char *name, const char *text, mode_t mode, struct err *err);
 
-// O_NONBLOCK / FD_CLOEXEC on or off. Returns 0 or -errno.
+// O_NONBLOCK on or off. Returns 0 or -errno.
 int io_set_nonblock(int fd, bool on);
-int io_set_cloexec(int fd, bool on);
 
 // CLOCK_MONOTONIC in milliseconds.
 long long io_now_ms(void);

@@ -30,11 +30,11 @@ static bool is_program(const char *path)
 	return stat(path, &st) == 0 && S_ISREG(st.st_mode) && access(path, X_OK) == 0;
 }
 
-static char *find_in(const char *places, const char *name)
+static char *find_in(const char *path_list, const char *name)
 {
 	AUTO_STRV struct strv dirs = { 0 };
 
-	strv_split(&dirs, places, ":");
+	strv_split(&dirs, path_list, ":");
 	for (size_t i = 0; i < dirs.count; i++) {
 		char *path = mem_printf("%s/%s", dirs.items[i], name);
 
@@ -103,18 +103,6 @@ static void cache_finish(struct cache *cache)
 	str_finish(&cache->key);
 }
 
-static void make_directory(const char *path)
-{
-	AUTO_FREE char *parent = mem_dup(path);
-	char *slash = strrchr(parent, '/');
-
-	if (mkdir(path, 0755) == 0 || errno != ENOENT || !slash || slash == parent)
-		return;
-	*slash = '\0';
-	make_directory(parent);
-	mkdir(path, 0755);
-}
-
 static bool is_ours(const struct stat *st)
 {
 	return st->st_uid == geteuid() && !(st->st_mode & (S_IWGRP | S_IWOTH));
@@ -127,7 +115,7 @@ static int open_directory(const char *path)
 
 	if (!path)
 		return -1;
-	make_directory(path);
+	io_make_directories(path, 0755, NULL);
 	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	if (fd < 0 || fstat(fd, &st) < 0 || !is_ours(&st))
 		return -1;
@@ -142,13 +130,13 @@ static void add_time(struct str *key, struct timespec time)
 // Where distributions put the modules of a binary: seen from it.
 static void add_modules(struct str *key, const char *path)
 {
-	static const char *const places[] = { "lib/x86_64-linux-gnu/qemu", "lib/qemu", "lib64/qemu",
-					      "lib64/qemu-kvm" };
+	static const char *const rooms[] = { "lib/x86_64-linux-gnu/qemu", "lib/qemu", "lib64/qemu",
+					     "lib64/qemu-kvm" };
 	int dir = (int)(strrchr(path, '/') - path);
 
 	str_add(key, "modules");
-	for (size_t i = 0; i < ARRAY_SIZE(places); i++) {
-		AUTO_FREE char *place = mem_printf("%.*s/../%s", dir, path, places[i]);
+	for (size_t i = 0; i < ARRAY_SIZE(rooms); i++) {
+		AUTO_FREE char *place = mem_printf("%.*s/../%s", dir, path, rooms[i]);
 		struct stat st;
 
 		if (stat(place, &st) == 0)

@@ -14,22 +14,15 @@
 
 enum { TEMPLATE_MAX = 64 << 20, ORIGIN_MAX = 8192 };
 
-static int make_dirs(const char *path, mode_t mode, struct err *err)
+// The last one holds what a guest keeps to itself.
+static int make_dirs(const char *path, struct err *err)
 {
-	AUTO_FREE char *parent = NULL;
-	int r;
+	AUTO_FREE char *copy = mem_dup(path);
+	int r = io_make_directories(dirname(copy), 0755, err);
 
-	if (mkdir(path, mode) == 0 || errno == EEXIST)
-		return 0;
-	if (errno != ENOENT)
-		return err_sys(err, -errno, "making the directory %s", path);
-	parent = mem_dup(path);
-	r = make_dirs(dirname(parent), 0755, err);
-	if (r < 0)
-		return r;
-	return mkdir(path, mode) == 0 || errno == EEXIST
-		       ? 0
-		       : err_sys(err, -errno, "making the directory %s", path);
+	if (r == 0 && mkdir(path, 0700) < 0 && errno != EEXIST)
+		r = err_sys(err, -errno, "making %s", path);
+	return r;
 }
 
 static void print_origin(const struct plan_vars *vars, struct str *out)
@@ -78,6 +71,7 @@ static int copy_template(int dirfd, const char *name, const struct plan_vars *va
 	r = io_replace_file(dirfd, origin_name, str_text(&origin), 0600, err);
 	if (r < 0)
 		return r;
+	unlinkat(dirfd, temporary, 0); // left by a process of our number that was killed
 	r = write_copy(dirfd, temporary, &data);
 	if (r == 0)
 		r = name_copy(dirfd, temporary, name);
@@ -100,7 +94,7 @@ int vars_create(const struct plan_vars *vars, struct err *err)
 	for_dir = mem_dup(vars->path);
 	for_name = mem_dup(vars->path);
 	dir = dirname(for_dir);
-	r = make_dirs(dir, 0700, err);
+	r = make_dirs(dir, err);
 	if (r < 0)
 		return err_wrap(err, "firmware variables");
 	dirfd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

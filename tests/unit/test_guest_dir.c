@@ -7,8 +7,10 @@
 #include "launcher/guest/listen.h"
 #include "launcher/guest/paths.h"
 #include "launcher/guest/state.h"
+#include "tests/unit/tree.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>
@@ -17,7 +19,7 @@
 #include <cmocka.h>
 
 struct fixture {
-	char *top;
+	char top[PATH_MAX];
 	struct paths paths;
 	struct guest_dir dir;
 };
@@ -26,9 +28,8 @@ static int set_up(void **state)
 {
 	struct fixture *fx = mem_new(1, sizeof(*fx));
 
-	fx->top = mem_dup("/tmp/vfiorun-guest-XXXXXX");
 	fx->dir = (struct guest_dir)GUEST_DIR_CLOSED;
-	assert_non_null(mkdtemp(fx->top));
+	assert_int_equal(tree_make("", fx->top, sizeof(fx->top)), 0);
 	fx->paths.run_base = mem_printf("%s/run", fx->top);
 	*state = fx;
 	return 0;
@@ -37,13 +38,11 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
 	struct fixture *fx = *state;
-	AUTO_FREE char *command = mem_printf("rm -rf %s", fx->top);
 
 	guest_dir_close(&fx->dir);
 	umask(022);
-	assert_int_equal(system(command), 0);
+	tree_remove(fx->top);
 	paths_finish(&fx->paths);
-	free(fx->top);
 	free(fx);
 	return 0;
 }

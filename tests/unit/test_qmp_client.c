@@ -7,6 +7,7 @@
 #include "qmp/json.h"
 #include "tests/unit/peer.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -682,7 +683,7 @@ static pid_t start_qemu(const char *path, int fd)
 	if (pid == 0) {
 		AUTO_FREE char *chardev = mem_printf("socket,id=qmp,fd=%d", fd);
 
-		io_set_cloexec(fd, false);
+		fcntl(fd, F_SETFD, 0);
 		execl(path, path, "-machine", "none", "-S", "-nodefaults", "-display", "none",
 		      "-chardev", chardev, "-mon", "chardev=qmp,mode=control", (char *)NULL);
 		_exit(127);

@@ -182,6 +182,23 @@ static void test_origin_of_nonsense(void **state)
 	}
 }
 
+// A process of our number (in a container they are few) was killed while it wrote.
+static void test_leftovers_of_a_killed_process(void **state)
+{
+	struct fixture *f = *state;
+	AUTO_FREE char *copy = mem_printf("state/win/.win_VARS.fd.%d", (int)getpid());
+	AUTO_FREE char *origin = mem_printf("state/win/win_VARS.fd.origin.%d.new", (int)getpid());
+	AUTO_FREE char *text = NULL;
+
+	assert_int_equal(tree_write(f->dir, copy, "half"), 0);
+	assert_int_equal(tree_write(f->dir, origin, "half"), 0);
+	assert_int_equal(vars_create(&f->vars, NULL), 0);
+	text = tree_read(f->dir, "state/win/win_VARS.fd");
+	assert_non_null(text);
+	assert_string_equal(text, "empty variables\n");
+	assert_int_equal(count_entries(f->dir, "state/win"), 2);
+}
+
 int main(void)
 {
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
@@ -189,6 +206,7 @@ int main(void)
 		TEST(test_copy_and_origin),	   TEST(test_never_overwrites),
 		TEST(test_unused_makes_nothing),   TEST(test_missing_template),
 		TEST(test_nothing_left_when_full), TEST(test_origin_of_nonsense),
+		TEST(test_leftovers_of_a_killed_process),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
