@@ -170,34 +170,6 @@ bool cpuset_parse_list(struct cpuset *set, const char *text)
 	return true;
 }
 
-bool cpuset_parse_mask(struct cpuset *set, const char *text)
-{
-	struct cpuset parsed = { 0 };
-	size_t n = strcspn(text, "\n");
-	int bit = 0;
-
-	if (!n)
-		return false;
-	while (n--) {
-		int c = tolower((unsigned char)text[n]);
-		int value = isdigit(c) ? c - '0' : c - 'a' + 10;
-
-		if (c == ',')
-			continue;
-		if (!isxdigit(c))
-			return false;
-		for (int i = 0; i < 4; i++, bit++) {
-			if (!(value >> i & 1))
-				continue;
-			if (bit >= CPUSET_MAX)
-				return false;
-			cpuset_add(&parsed, bit);
-		}
-	}
-	*set = parsed;
-	return true;
-}
-
 void cpuset_print_list(const struct cpuset *set, struct str *out)
 {
 	const char *comma = "";

@@ -32,12 +32,9 @@ void cpuset_minus(struct cpuset *set, const struct cpuset *other);
 #define CPUSET_FOREACH(cpu, set) \
 	for (int cpu = cpuset_next((set), -1); cpu >= 0; cpu = cpuset_next((set), cpu))
 
-// Parses the kernel's list form; blanks and a final newline are allowed, "" is the empty set, and so
-// are strides ("0-6:1/2", bitmap_parselist). False: not a list, or a number ≥ CPUSET_MAX.
+// Parses the kernel's list form, also with strides ("0-6:1/2", bitmap_parselist); blanks and a final
+// newline are allowed, "" is the empty set. False leaves *set alone: not a list, or a number ≥ CPUSET_MAX.
 bool cpuset_parse_list(struct cpuset *set, const char *text);
-
-// Parses the kernel's mask form ("ff", "00000000,0000000f").
-bool cpuset_parse_mask(struct cpuset *set, const char *text);
 
 // Appends the list form; nothing for the empty set.
 void cpuset_print_list(const struct cpuset *set, struct str *out);

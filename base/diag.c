@@ -36,7 +36,7 @@ void diag_hint(struct diag *diag, const char *fmt, ...)
 	diag->hint = str_take(&hint);
 }
 
-bool diags_have(const struct diags *diags, enum diag_level level)
+static bool have(const struct diags *diags, enum diag_level level)
 {
 	for (size_t i = 0; i < diags->count; i++) {
 		if (diags->items[i].level >= level)
@@ -47,9 +47,9 @@ bool diags_have(const struct diags *diags, enum diag_level level)
 
 int diags_exit_status(const struct diags *diags)
 {
-	if (diags_have(diags, DIAG_ERROR))
+	if (have(diags, DIAG_ERROR))
 		return 2;
-	return diags_have(diags, DIAG_HOST_ERROR) ? 3 : 0;
+	return have(diags, DIAG_HOST_ERROR) ? 3 : 0;
 }
 
 void diag_print(const struct diag *diag, struct str *out)

@@ -38,9 +38,6 @@ struct diag *diag_add(struct diags *diags, enum diag_level level, const char *co
 		      const char *fmt, ...) __attribute__((format(printf, 5, 6)));
 void diag_hint(struct diag *diag, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-// The worst level is at least this one.
-bool diags_have(const struct diags *diags, enum diag_level level);
-
 // 0, or the exit status that the worst one asks for (2 before 3).
 int diags_exit_status(const struct diags *diags);
 

@@ -292,7 +292,7 @@ static unsigned min3(unsigned a, unsigned b, unsigned c)
 
 enum { WORD_MAX = 63 };
 
-unsigned str_distance(const char *a, const char *b)
+static unsigned distance(const char *a, const char *b)
 {
 	unsigned rows[3][WORD_MAX + 2];
 	size_t n = strlen(a), m = strlen(b);
@@ -323,7 +323,7 @@ const char *str_nearest(const char *word, const char *const *candidates, size_t 
 	unsigned least = (unsigned)strlen(word) / 3 + 1;
 
 	for (size_t i = 0; i < count; i++) {
-		unsigned d = str_distance(word, candidates[i]);
+		unsigned d = distance(word, candidates[i]);
 
 		if (d < least || (d == least && !best)) {
 			least = d;

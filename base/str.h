@@ -55,10 +55,8 @@ bool str_ends(const char *text, const char *suffix);
 bool str_eq(const char *a, const char *b); // NULL equals NULL only
 char *str_strip(char *text); // trims blanks and newlines in place, returns the new start
 
-// Edits (insert, delete, replace, swap of neighbours) that lead from a to b.
-unsigned str_distance(const char *a, const char *b);
-
-// The candidate nearest to `word`, or NULL where none is near enough to be what was meant.
+// The candidate nearest to `word`, case aside, by edits (insert, delete, replace, swap of neighbours), or
+// NULL where none is near enough to be what was meant.
 const char *str_nearest(const char *word, const char *const *candidates, size_t count);
 
 // One-line form: \t \n \r \\ and every other control byte (as \xHH) are escaped; the rest is kept.
