@@ -13,6 +13,7 @@
 #include "launcher/run/hooks.h"
 #include "launcher/run/notify.h"
 #include "launcher/run/qemu_log.h"
+#include "launcher/run/rights.h"
 #include "tune/host/process.h"
 
 #include <assert.h>
@@ -177,6 +178,8 @@ int keeper_begin(struct keeper *keeper, struct plan *plan, struct err *err)
 	if (r == 0)
 		r = open_log(keeper, err);
 	if (r == 0)
+		r = rights_keep_for(plan, err);
+	if (r == 0)
 		r = guest_dir_create(keeper->dir, keeper->name, err);
 	if (r < 0)
 		return r;
@@ -326,6 +329,8 @@ int keeper_adopt(struct keeper *keeper, struct state *state, struct err *err)
 	keeper->adopted = keeper->was_running = true;
 	if (r == 0)
 		r = open_log(keeper, err);
+	if (r == 0)
+		r = rights_keep_for(keeper->state.plan, err);
 	if (r < 0)
 		return r;
 	log_info("adopting %s", keeper->name);

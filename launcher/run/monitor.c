@@ -6,8 +6,8 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "launcher/plan/plan.h"
+#include "launcher/run/rights.h"
 
-#include <cap-ng.h>
 #include <grp.h>
 #include <signal.h>
 #include <stdio.h>
@@ -77,9 +77,7 @@ static int drop_privileges(const struct plan *plan)
 				  setresgid(plan->user.gid, plan->user.gid, plan->user.gid) < 0 ||
 				  setresuid(plan->user.uid, plan->user.uid, plan->user.uid) < 0))
 		return -errno;
-	capng_clear(CAPNG_SELECT_BOTH);
-	capng_apply(CAPNG_SELECT_CAPS); // the bounding set needs a capability that a user has not
-	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ? -errno : 0;
+	return rights_drop_all();
 }
 
 static int open_all(struct monitor *monitor, struct err *err)

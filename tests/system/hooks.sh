@@ -8,6 +8,7 @@ hook=$(script hook <<END
 #!/bin/sh
 echo "\$1 \$VFIORUN_EVENT \$VFIORUN_NAME \$("$VFIORUN" list --json | tr -d ' \n' | grep -o '"state":"[a-z]*"')" >>"$log"
 cat >/dev/null # its stdin is empty
+grep CapEff /proc/self/status >>"$SCRATCH/rights"
 echo "words of hook \$1"
 END
 )
@@ -27,6 +28,7 @@ two started $name "state":"running"
 three stopped $name "state":"stopping"
 END
 diff -u "$SCRATCH/wanted" "$log" || fail "the hooks' own account differs"
+same "$(grep CapEff /proc/self/status)" "$(sort -u "$SCRATCH/rights")" "the hooks' capabilities"
 grep -q 'words of hook one' "$SCRATCH/$name.err" || fail "a hook's output is not on stderr"
 [[ ! -s $SCRATCH/$name.out ]] || fail "a hook's output is on stdout, the console's place"
 

@@ -51,10 +51,10 @@ ls -l "/proc/$keeper/fd" | grep -q cpu_dma_latency || fail "the keeper does not 
 ls -l "/proc/$keeper/fd" | grep -E 'qmp.sock|disk.raw' && fail "the keeper keeps what is QEMU's"
 
 note "the keeper's rights"
-allowed='cap_(chown|dac_override|fowner|kill|setgid|setuid|sys_nice|sys_resource)'
-for cap in $(capsh --decode="$(status_of "$keeper" CapEff)" | sed 's/.*=//; s/,/ /g'); do
-	[[ $cap =~ ^$allowed$ ]] || fail "the keeper has $cap, which this plan does not need"
-done
+same "cap_chown,cap_dac_override,cap_kill,cap_setgid,cap_setuid,cap_sys_nice" \
+	"$(capsh --decode="$(status_of "$keeper" CapEff)" | sed 's/.*=//')" "the keeper's capabilities"
+same "$(status_of "$keeper" CapEff)" "$(status_of "$keeper" CapPrm)" "what the keeper may take again"
+same "$(status_of "$keeper" CapEff)" "$(status_of "$keeper" CapBnd)" "what the keeper can gain"
 
 note "memory"
 pss=$(($(awk '/^Pss:/ {print $2}' "/proc/$keeper/smaps_rollup") +

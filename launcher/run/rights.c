@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: MIT
+#include "launcher/run/rights.h"
+
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "launcher/plan/plan.h"
+
+#include <cap-ng.h>
+#include <stdbool.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+static bool always(const struct plan *plan)
+{
+	(void)plan;
+	return true;
+}
+
+static bool changes_user(const struct plan *plan)
+{
+	return plan->user.change;
+}
+
+static bool locks_memory(const struct plan *plan)
+{
+	return plan->memlock > 0;
+}
+
+static bool makes_kvm_node(const struct plan *plan)
+{
+	return plan->kvm_node;
+}
+
+static bool opens_taps(const struct plan *plan)
+{
+	for (size_t i = 0; i < plan->n_fds; i++) {
+		if (plan->fds[i].kind == PLAN_FD_TAP)
+			return true;
+	}
+	return false;
+}
+
+static bool makes_files(const struct plan *plan)
+{
+	for (size_t i = 0; i < plan->changes.count; i++) {
+		if (str_eq(plan->changes.items[i].kind, "file"))
+			return true;
+	}
+	return false;
+}
+
+static const struct need {
+	unsigned capability;
+	bool (*needed)(const struct plan *plan);
+} needs[] = {
+	{ CAP_SYS_NICE, always },     // pins and classes of threads that are another user's
+	{ CAP_KILL, always },	      // QEMU, monitor and helpers, when they are another user's
+	{ CAP_DAC_OVERRIDE, always }, // images that only their owner may open; what QEMU made in its directory
+	{ CAP_SETUID, changes_user }, // QEMU's, each new monitor's, the helpers'
+	{ CAP_SETGID, changes_user },
+	{ CAP_CHOWN, changes_user }, // its sockets and its directory
+	{ CAP_CHOWN, makes_files },
+	{ CAP_FOWNER, makes_files }, // removing them from /dev/shm, which is sticky
+	{ CAP_SYS_RESOURCE, locks_memory },
+	{ CAP_SYS_ADMIN, makes_kvm_node }, // a mount namespace with a device node in it
+	{ CAP_MKNOD, makes_kvm_node },
+	{ CAP_NET_ADMIN, opens_taps },
+};
+
+static bool is_needed(const struct plan *plan, unsigned capability)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(needs); i++) {
+		if (needs[i].capability == capability && needs[i].needed(plan))
+			return true;
+	}
+	return false;
+}
+
+static bool has_hooks(const struct plan *plan)
+{
+	return plan->hook_before.count || plan->hook_started.count || plan->hook_stopped.count;
+}
+
+// A bounding set can be left only with CAP_SETPCAP, so it goes before the rest.
+static int narrow_bounding_set(const struct plan *plan)
+{
+	for (unsigned cap = 0; prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++) {
+		if (!is_needed(plan, cap) && prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0)
+			return -errno;
+	}
+	return 0;
+}
+
+int rights_keep_for(const struct plan *plan, struct err *err)
+{
+	int r = 0;
+
+	// a QEMU that is to be root, because somebody wrote so, is not narrowed behind his back
+	if (geteuid() == 0 && !plan->user.change)
+		return 0;
+	if (capng_get_caps_process() < 0)
+		return err_set(err, -EIO, "the capabilities of this process can't be read");
+	if (!has_hooks(plan) && capng_have_capability(CAPNG_EFFECTIVE, CAP_SETPCAP))
+		r = narrow_bounding_set(plan);
+	for (unsigned cap = 0; cap <= CAP_LAST_CAP; cap++) {
+		if (!is_needed(plan, cap))
+			capng_update(CAPNG_DROP, CAPNG_EFFECTIVE | CAPNG_PERMITTED, cap);
+	}
+	if (r == 0 && capng_apply(CAPNG_SELECT_CAPS) < 0)
+		r = -EPERM;
+	return r < 0 ? err_sys(err, r, "giving up capabilities") : 0;
+}
+
+int rights_drop_all(void)
+{
+	capng_clear(CAPNG_SELECT_BOTH);
+	capng_apply(CAPNG_SELECT_CAPS); // the bounding set needs a capability that a user has not
+	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ? -errno : 0;
+}
