@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "launcher/facts/bootmedium.h"
 
-#include "base/cleanup.h"
+#include "base/bytes.h"
 
-#include <endian.h>
 #include <string.h>
 
 enum {
@@ -13,33 +12,9 @@ enum {
 	ISO_BLOCK = 2048,
 	ISO_FIRST = 16, // ECMA-119, 6.2.1: sixteen system blocks come first
 	ISO_DESCRIPTORS_MAX = 32,
-	FAT_CLUSTERS_MAX = 64, // of one directory that are looked at
 	FAT_CHUNK = 4096,
+	READ_MAX = 1 << 20, // a guest may have written directories without end, or one that is a loop
 };
-
-static uint16_t le16(const uint8_t *p)
-{
-	uint16_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return le16toh(v);
-}
-
-static uint32_t le32(const uint8_t *p)
-{
-	uint32_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return le32toh(v);
-}
-
-static uint64_t le64(const uint8_t *p)
-{
-	uint64_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return le64toh(v);
-}
 
 static bool read_at(const struct boot_source *source, uint64_t offset, void *buf, size_t size)
 {
@@ -61,7 +36,6 @@ static uint64_t offset_of(uint64_t base, uint64_t count, uint64_t size)
 
 struct fat {
 	const struct boot_source *source;
-	uint64_t start;	      // bytes, of the volume
 	uint64_t table, data; // bytes, from the medium's start
 	uint64_t root;	      // bytes; FAT12 and FAT16 only
 	uint32_t root_bytes, root_cluster, clusters, cluster_bytes;
@@ -81,13 +55,13 @@ static bool fat_open(struct fat *fat, const struct boot_source *source, uint64_t
 
 	if (!read_at(source, start, s, sizeof(s)) || s[510] != 0x55 || s[511] != 0xaa)
 		return false;
-	sector = le16(s + 11);
+	sector = bytes_le16(s + 11);
 	per_cluster = s[13];
-	reserved = le16(s + 14);
+	reserved = bytes_le16(s + 14);
 	tables = s[16];
-	entries = le16(s + 17);
-	total = le16(s + 19) ? le16(s + 19) : le32(s + 32);
-	table_sectors = le16(s + 22) ? le16(s + 22) : le32(s + 36);
+	entries = bytes_le16(s + 17);
+	total = bytes_le16(s + 19) ? bytes_le16(s + 19) : bytes_le32(s + 32);
+	table_sectors = bytes_le16(s + 22) ? bytes_le16(s + 22) : bytes_le32(s + 36);
 	if (!is_power_of_two(sector) || sector < 512 || sector > 4096 ||
 	    !is_power_of_two(per_cluster) || !reserved || !tables || tables > 2 || !table_sectors ||
 	    s[21] < 0xf0)
@@ -97,17 +71,16 @@ static bool fat_open(struct fat *fat, const struct boot_source *source, uint64_t
 	    meta >= total)
 		return false;
 	fat->source = source;
-	fat->start = start;
 	fat->cluster_bytes = sector * per_cluster;
 	fat->clusters = (total - meta) / per_cluster;
 	fat->table = offset_of(start, reserved, sector);
 	fat->root = offset_of(fat->table, (uint64_t)table_sectors * tables, sector);
 	fat->root_bytes = entries * 32;
 	fat->data = offset_of(start, meta, sector);
-	fat->root_cluster = le32(s + 44);
+	fat->root_cluster = bytes_le32(s + 44);
 	// As OVMF's driver tells them apart (EDK2, FatPkg/EnhancedFatDxe/Init.c), not by the count
 	// alone.
-	fat->bits = !le16(s + 22) ? 32 : fat->clusters < 4085 ? 12 : 16;
+	fat->bits = !bytes_le16(s + 22) ? 32 : fat->clusters < 4085 ? 12 : 16;
 	return true;
 }
 
@@ -122,9 +95,9 @@ static uint32_t fat_next(const struct fat *fat, uint32_t cluster)
 		     fat->bits == 32 ? 4 : 2))
 		return 0;
 	if (fat->bits == 12)
-		next = cluster & 1 ? (uint32_t)le16(e) >> 4 : le16(e) & 0xfffu;
+		next = cluster & 1 ? (uint32_t)bytes_le16(e) >> 4 : bytes_le16(e) & 0xfffu;
 	else
-		next = fat->bits == 16 ? le16(e) : le32(e) & 0x0fffffff;
+		next = fat->bits == 16 ? bytes_le16(e) : bytes_le32(e) & 0x0fffffff;
 	return next >= 2 && next < fat->clusters + 2 ? next : 0;
 }
 
@@ -148,7 +121,7 @@ static enum found fat_scan(const struct fat *fat, uint64_t offset, uint32_t size
 			if (e[11] & 0x08 || !!(e[11] & 0x10) != directory ||
 			    memcmp(e, name, 11) != 0)
 				continue;
-			*cluster = (uint32_t)le16(e + 20) << 16 | le16(e + 26);
+			*cluster = (uint32_t)bytes_le16(e + 20) << 16 | bytes_le16(e + 26);
 			return FOUND_YES;
 		}
 	}
@@ -163,7 +136,7 @@ static bool fat_find(const struct fat *fat, uint32_t *cluster, const char *name,
 	if (at == 0 && fat->bits != 32)
 		return fat_scan(fat, fat->root, fat->root_bytes, name, directory, cluster) ==
 		       FOUND_YES;
-	for (int i = 0; i < FAT_CLUSTERS_MAX && at >= 2 && at < fat->clusters + 2; i++) {
+	while (at >= 2 && at < fat->clusters + 2) {
 		uint64_t offset = offset_of(fat->data, at - 2, fat->cluster_bytes);
 		enum found found =
 			fat_scan(fat, offset, fat->cluster_bytes, name, directory, cluster);
@@ -211,9 +184,9 @@ static enum boot_medium look_at_gpt(const struct boot_source *source, uint32_t b
 
 	if (!read_at(source, block, header, sizeof(header)) || memcmp(header, "EFI PART", 8) != 0)
 		return BOOT_UNKNOWN;
-	entries = offset_of(0, le64(header + 72), block);
-	count = le32(header + 80);
-	size = le32(header + 84);
+	entries = offset_of(0, bytes_le64(header + 72), block);
+	count = bytes_le32(header + 80);
+	size = bytes_le32(header + 84);
 	if (size < sizeof(entry))
 		return BOOT_UNKNOWN;
 	for (uint32_t i = 0; i < count && i < GPT_ENTRIES_MAX && best != BOOT_EFI; i++) {
@@ -223,7 +196,7 @@ static enum boot_medium look_at_gpt(const struct boot_source *source, uint32_t b
 			return BOOT_UNKNOWN;
 		if (memcmp(entry, unused, sizeof(unused)) != 0)
 			best = better(best, look_at_volume(source,
-							   offset_of(0, le64(entry + 32), block)));
+							   offset_of(0, bytes_le64(entry + 32), block)));
 	}
 	return best;
 }
@@ -242,9 +215,9 @@ static enum boot_medium look_at_mbr(const struct boot_source *source, const uint
 			gpt = look_at_gpt(source, SECTOR);
 			return gpt == BOOT_UNKNOWN ? look_at_gpt(source, 4096) : gpt;
 		}
-		if (entry[4] && le32(entry + 8))
+		if (entry[4] && bytes_le32(entry + 8))
 			best = better(best,
-				      look_at_volume(source, (uint64_t)le32(entry + 8) * SECTOR));
+				      look_at_volume(source, (uint64_t)bytes_le32(entry + 8) * SECTOR));
 	}
 	return best;
 }
@@ -290,7 +263,7 @@ static bool catalogue_has_efi(const uint8_t *catalogue)
 			return false;
 		if (header[1] == EFI && header[ENTRY] == BOOTABLE)
 			return true;
-		at += ENTRY * (1 + (size_t)le16(header + 2));
+		at += ENTRY * (1 + (size_t)bytes_le16(header + 2));
 	}
 	return false;
 }
@@ -306,7 +279,7 @@ static enum boot_medium look_at_cdrom(const struct boot_source *source)
 		if (block[0] == 255)
 			return BOOT_NO_EFI;
 		if (block[0] == 0 && memcmp(block + 7, "EL TORITO SPECIFICATION", 23) == 0) {
-			uint64_t catalogue = (uint64_t)le32(block + 71) * ISO_BLOCK;
+			uint64_t catalogue = (uint64_t)bytes_le32(block + 71) * ISO_BLOCK;
 
 			if (!read_at(source, catalogue, block, sizeof(block)))
 				return BOOT_UNKNOWN;
@@ -316,7 +289,31 @@ static enum boot_medium look_at_cdrom(const struct boot_source *source)
 	return BOOT_UNKNOWN;
 }
 
+// --- how much of it is looked at
+
+struct budget {
+	const struct boot_source *source;
+	size_t left;
+	bool spent;
+};
+
+static bool read_within(void *context, uint64_t offset, void *buf, size_t size)
+{
+	struct budget *budget = context;
+
+	if (size > budget->left)
+		budget->spent = true;
+	if (budget->spent)
+		return false;
+	budget->left -= size;
+	return budget->source->read(budget->source->context, offset, buf, size);
+}
+
 enum boot_medium boot_medium_look(const struct boot_source *source, bool cdrom)
 {
-	return cdrom ? look_at_cdrom(source) : look_at_disk(source);
+	struct budget budget = { .source = source, .left = READ_MAX };
+	const struct boot_source bounded = { read_within, &budget };
+	enum boot_medium found = cdrom ? look_at_cdrom(&bounded) : look_at_disk(&bounded);
+
+	return budget.spent && found != BOOT_EFI ? BOOT_UNKNOWN : found;
 }

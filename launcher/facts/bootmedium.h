@@ -28,5 +28,5 @@ struct boot_source {
 
 // `cdrom`: the guest sees a CD, where only El Torito counts (UEFI 2.10, 13.3.2.1); else a disk,
 // where each FAT volume counts: in a GPT, in an MBR, or over the whole disk (13.3.1, 3.5.1.1).
-// Reads at most a few hundred KiB.
+// Reads at most 1 MiB; what that does not tell is unknown.
 enum boot_medium boot_medium_look(const struct boot_source *source, bool cdrom);

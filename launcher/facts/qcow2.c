@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "launcher/facts/qcow2.h"
 
+#include "base/bytes.h"
 #include "base/mem.h"
 
-#include <endian.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,27 +18,11 @@ enum {
 
 enum { INCOMPATIBLE_DATA_FILE = 1 << 2 };
 
-static uint32_t be32(const uint8_t *p)
-{
-	uint32_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return be32toh(v);
-}
-
-static uint64_t be64(const uint8_t *p)
-{
-	uint64_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return be64toh(v);
-}
-
 // A name with a NUL inside ends there, as it would for QEMU.
 static void read_backing(const uint8_t *data, size_t size, struct qcow2_header *out)
 {
-	uint64_t offset = be64(data + 8);
-	uint32_t length = be32(data + 16);
+	uint64_t offset = bytes_be64(data + 8);
+	uint32_t length = bytes_be32(data + 16);
 
 	if (!offset || !length)
 		return;
@@ -54,7 +37,7 @@ static void read_backing(const uint8_t *data, size_t size, struct qcow2_header *
 static void read_extensions(const uint8_t *data, size_t size, size_t at, struct qcow2_header *out)
 {
 	while (at <= size && size - at >= 8) {
-		uint32_t type = be32(data + at), length = be32(data + at + 4);
+		uint32_t type = bytes_be32(data + at), length = bytes_be32(data + at + 4);
 
 		at += 8;
 		if (type == EXTENSION_END)
@@ -76,21 +59,21 @@ void qcow2_header_parse(const void *bytes, size_t size, struct qcow2_header *out
 	uint32_t version, extensions = V2_HEADER;
 
 	*out = (struct qcow2_header){ 0 };
-	if (size < 8 || be32(data) != QCOW2_MAGIC)
+	if (size < 8 || bytes_be32(data) != QCOW2_MAGIC)
 		return;
 	out->valid = true;
-	version = be32(data + 4);
+	version = bytes_be32(data + 4);
 	if (size < V3_HEADER || version < 2 || version > 3) {
 		out->unsupported =
 			version == 1 ? "is in the old qcow format" : "has a damaged header";
 		return;
 	}
 	if (version == 3) {
-		extensions = be32(data + 100);
-		if (be64(data + 72) & INCOMPATIBLE_DATA_FILE)
+		extensions = bytes_be32(data + 100);
+		if (bytes_be64(data + 72) & INCOMPATIBLE_DATA_FILE)
 			out->unsupported = "keeps its data in another file";
 	}
-	if (be32(data + 32) != 0)
+	if (bytes_be32(data + 32) != 0)
 		out->unsupported = "is encrypted";
 	read_backing(data, size, out);
 	read_extensions(data, size, extensions, out);

@@ -87,16 +87,51 @@ static void test_gpt_of_nonsense(void **state)
 	assert_int_equal(medium_look(medium, false), BOOT_NO_EFI);
 }
 
-// A chain that returns to its start ends, and finds nothing.
-static void test_looping_directory(void **state)
+struct counted {
+	struct medium *medium;
+	size_t read;
+};
+
+static bool read_counted(void *context, uint64_t offset, void *buf, size_t size)
 {
-	AUTO_FREE struct medium *medium = medium_new();
+	struct counted *counted = context;
+
+	if (offset > counted->medium->size || size > counted->medium->size - offset)
+		return false;
+	memcpy(buf, counted->medium->bytes + offset, size);
+	counted->read += size;
+	return true;
+}
+
+// The EFI directory's first cluster is followed by itself.
+static void put_loop(struct medium *medium, size_t start)
+{
+	medium_put_fat(medium, start, 16, LOADER);
+	medium->bytes[start + 512 + 2 * 5] = 5;
+	medium->bytes[start + 512 + 2 * 5 + 1] = 0;
+}
+
+// What a guest wrote on its disk must not keep the next start reading: a chain that returns to its start,
+// in one volume or in that of each of 256 partitions.
+static void test_looping_directories(void **state)
+{
+	AUTO_FREE struct medium *one = medium_new(), *many = medium_new();
+	struct counted counted = { .medium = one };
+	const struct boot_source source = { read_counted, &counted };
 
 	(void)state;
-	medium_put_fat(medium, 0, 16, LOADER);
-	medium->bytes[512 + 2 * 5] = 5;
-	medium->bytes[512 + 2 * 5 + 1] = 0;
-	assert_int_equal(medium_look(medium, false), BOOT_NO_LOADER);
+	put_loop(one, 0);
+	assert_int_equal(boot_medium_look(&source, false), BOOT_UNKNOWN);
+	assert_in_range(counted.read, 1, 1 << 20);
+
+	medium_put_gpt(many, 512, PARTITION);
+	put_loop(many, PARTITION);
+	for (size_t i = 0; i < 256; i++)
+		memcpy(many->bytes + 1024 + i * 128, many->bytes + 1024 + 2 * 128, 128);
+	memset(many->bytes + 512 + 80, 0xff, 4);
+	counted = (struct counted){ .medium = many };
+	assert_int_equal(boot_medium_look(&source, false), BOOT_UNKNOWN);
+	assert_in_range(counted.read, 1, 1 << 20);
 }
 
 static void test_cdrom(void **state)
@@ -127,7 +162,7 @@ int main(void)
 		cmocka_unit_test(test_loader_on_each_fat),
 		cmocka_unit_test(test_partition_tables),
 		cmocka_unit_test(test_gpt_of_nonsense),
-		cmocka_unit_test(test_looping_directory),
+		cmocka_unit_test(test_looping_directories),
 		cmocka_unit_test(test_cdrom),
 	};
 
