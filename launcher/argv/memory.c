@@ -204,9 +204,9 @@ static void choose_explicit(struct argv_build *b, struct layout *layout, uint64_
 	b->plan->memory_why = mem_dup("as asked");
 	if (!fits(layout, bytes, page)) {
 		diag_hint(argv_error(b, "memory-pages", "vm", "memory",
-				     "memory is not a whole number of %s pages, at least one for "
-				     "each of %zu nodes",
-				     page_name(page), layout->count),
+				     "memory is not a whole number of %s pages%s",
+				     page_name(page),
+				     layout->count > 1 ? ", at least one for each node" : ""),
 			  "memory = %" PRIu64 "M",
 			  largest(bytes / page + 1, layout->count) * (page / MIB));
 		return;

@@ -157,8 +157,10 @@ static void read_qemu(const struct profile *profile, const struct facts_options 
 	};
 	struct err err = ERR_NONE;
 
-	if (qemu_facts_read(&question, &facts->system, &facts->qemu, &err) < 0)
+	if (qemu_facts_read(&question, &facts->system, &facts->qemu, &err) < 0) {
 		facts->qemu_error = mem_dup(err.text);
+		facts->qemu_hint = *err.hint ? mem_dup(err.hint) : NULL;
+	}
 }
 
 static unsigned wanted_attributes(const struct profile *profile)
@@ -233,6 +235,7 @@ void facts_finish(struct facts *facts)
 	firmware_list_finish(&facts->firmwares);
 	files_finish(facts);
 	free(facts->qemu_error);
+	free(facts->qemu_hint);
 	free(facts->run_dir);
 	free(facts->state_dir);
 	free(facts->log_dir);

@@ -79,6 +79,7 @@ struct facts {
 	struct system_facts system;
 	struct qemu_caps qemu;
 	char *qemu_error; // why the binary could not be asked (not found, not executable), or NULL
+	char *qemu_hint;  // what to do about it, or NULL
 	struct firmware_list firmwares;
 	struct file_fact *files;
 	size_t n_files;

@@ -172,14 +172,10 @@ static void fill_life(const struct profile *profile, const struct facts *facts, 
 static void check_qemu(const struct profile *profile, const struct facts *facts, struct diags *diags,
 		       struct plan *plan)
 {
-	const char *install = system_install_command(&facts->system);
-	struct diag *diag;
-
 	if (facts->live && facts->qemu_error) {
-		diag = diag_add(diags, DIAG_HOST_ERROR, "no-qemu",
-				profile_where(profile, "vm", NULL, "qemu"), "%s", facts->qemu_error);
-		if (install)
-			diag_hint(diag, "%s qemu-system-x86, or set [vm] qemu to the binary", install);
+		diag_hint(diag_add(diags, DIAG_HOST_ERROR, "no-qemu",
+				   profile_where(profile, "vm", NULL, "qemu"), "%s", facts->qemu_error),
+			  "%s", facts->qemu_hint ?: "set [vm] qemu to a QEMU for x86_64 that starts");
 	} else if (!facts->qemu.known) {
 		diag_add(&plan->warnings, DIAG_WARNING, "qemu-unknown", (struct place){ 0 },
 			 "no QEMU could be asked here: the command line supposes a recent one");

@@ -428,6 +428,9 @@ static void a_qemu_that_is_not_there(void **state)
 	assert_non_null(find(&fx->plan.warnings, "qemu-unknown"));
 	fx->facts.qemu_error = mem_dup("there is none");
 	make(fx);
+	assert_refused(fx, "no-qemu", 0, "[vm] qemu");
+	fx->facts.qemu_hint = mem_dup("apt install qemu-system-x86");
+	make(fx);
 	assert_refused(fx, "no-qemu", 0, "apt install qemu-system-x86");
 }
 
