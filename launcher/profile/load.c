@@ -28,20 +28,22 @@ static int refuse(const char *path, const char *why, const char *remedy, struct 
 			remedy);
 }
 
-// Who may write to a directory may replace what is in it; a sticky one protects what others own.
-static int check_parent(const char *path, struct err *err)
+// Who may write to a directory may replace what is in it; a sticky one protects what others own. Returns
+// its descriptor: what was judged is what the file is opened in.
+static int open_parent(const char *path, struct err *err)
 {
 	AUTO_FREE char *dir = path_parent(path);
+	AUTO_CLOSE int fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	struct stat st;
 
-	if (stat(dir, &st) < 0)
+	if (fd < 0 || fstat(fd, &st) < 0)
 		return err_sys(err, -errno, "%s", dir);
 	if (!is_trusted(st.st_uid))
 		return refuse(path, "another user owns its directory", "move it", err);
 	if (st.st_mode & 022 && !(st.st_mode & S_ISVTX))
 		return refuse(path, "others can write to its directory", "chmod go-w the directory",
 			      err);
-	return 0;
+	return take_fd(&fd);
 }
 
 static int check_file(int fd, const char *path, struct err *err)
@@ -57,19 +59,20 @@ static int check_file(int fd, const char *path, struct err *err)
 	return 0;
 }
 
-// The directory first: once it is known to be safe, nobody can swap the file before it is opened.
+// Links are followed before anything is judged, and none after it.
 static int open_trusted(const char *path, struct err *err)
 {
 	AUTO_FREE char *real = realpath(path, NULL);
+	AUTO_CLOSE int parent = -1;
 	AUTO_CLOSE int fd = -1;
 	int r;
 
 	if (!real)
 		return err_sys(err, -errno, "%s", path);
-	r = check_parent(real, err);
-	if (r < 0)
-		return r;
-	fd = open(real, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NOFOLLOW);
+	parent = open_parent(real, err);
+	if (parent < 0)
+		return parent;
+	fd = openat(parent, strrchr(real, '/') + 1, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NOFOLLOW);
 	if (fd < 0)
 		return err_sys(err, -errno, "%s", path);
 	r = check_file(fd, path, err);
