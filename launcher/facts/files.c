@@ -146,7 +146,7 @@ static void set_unreadable(struct file_fact *file, int error)
 
 static bool can_be_direct(const char *path)
 {
-	AUTO_CLOSE int fd = open(path, O_RDONLY | O_DIRECT | O_CLOEXEC | O_NOCTTY);
+	AUTO_CLOSE int fd = open(path, O_RDONLY | O_DIRECT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 
 	return fd >= 0;
 }
@@ -162,6 +162,21 @@ static void look_inside(int fd, unsigned look, struct file_fact *file)
 		file->boot = boot_medium_look(&source, look & LOOK_CDROM);
 	if (look & LOOK_HASH)
 		file->hashed = hash_file(fd, file->size, &file->hash);
+}
+
+// The file that was looked at and no other, or -1 with errno.
+static int open_same(const char *path, const struct stat *seen)
+{
+	AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return -1;
+	if (st.st_dev != seen->st_dev || st.st_ino != seen->st_ino) {
+		errno = ESTALE;
+		return -1;
+	}
+	return take_fd(&fd);
 }
 
 static int look_at_file(struct reader *reader, unsigned look, struct file_fact *file,
@@ -185,7 +200,7 @@ static int look_at_file(struct reader *reader, unsigned look, struct file_fact *
 	file->ino = block ? 0 : st.st_ino;
 	file->guest_readable = may_read(reader->guest, &st);
 	file->writable = faccessat(AT_FDCWD, file->path, W_OK, AT_EACCESS) == 0;
-	fd = open(file->path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	fd = open_same(file->path, &st);
 	if (fd < 0 || (block && block_size(fd, file) < 0)) {
 		set_unreadable(file, errno);
 		return 0;
