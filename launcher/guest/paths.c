@@ -17,13 +17,13 @@ static void root_paths(struct paths *paths)
 }
 
 // The XDG base directory specification: a relative value is to be ignored.
-static char *xdg(const char *variable, const char *home, const char *fallback, const char *below)
+static char *xdg(const char *variable, const char *home, const char *fallback)
 {
 	const char *value = getenv(variable);
 
 	if (value && value[0] == '/')
-		return mem_printf("%s/%s", value, below);
-	return home ? mem_printf("%s/%s/%s", home, fallback, below) : NULL;
+		return mem_printf("%s/vfiorun", value);
+	return home ? mem_printf("%s/%s/vfiorun", home, fallback) : NULL;
 }
 
 // A system without a session manager gives no XDG_RUNTIME_DIR; a directory in /tmp would be a name that
@@ -38,32 +38,39 @@ static char *runtime_dir(bool to_look, struct err *err)
 	if (to_look)
 		return mem_printf("%s/vfiorun", dir);
 	if (stat(dir, &st) < 0) {
-		err_set(err, -ENOENT,
-			"no directory for run state: XDG_RUNTIME_DIR is not set and %s does not exist; "
-			"set XDG_RUNTIME_DIR to a directory of yours, or run as root",
-			usual);
-		return NULL;
+		err_sys(err, -errno, "no directory for run state: %s%s", dir,
+			dir == usual ? ", since XDG_RUNTIME_DIR is not set" : "");
+	} else if (st.st_uid != geteuid() || (st.st_mode & 0022)) {
+		err_set(err, -EPERM, "no directory for run state: %s is not one that only you can write",
+			dir);
+	} else {
+		return mem_printf("%s/vfiorun", dir);
 	}
-	if (st.st_uid != geteuid() || (st.st_mode & 0022)) {
-		err_set(err, -EPERM, "%s is not a directory that only you can write", dir);
-		return NULL;
-	}
-	return mem_printf("%s/vfiorun", dir);
+	err_hint(err, "set XDG_RUNTIME_DIR to a directory of yours, or run as root");
+	return NULL;
+}
+
+// As xdg: a relative value would mean another place in each directory.
+static const char *home_dir(void)
+{
+	const char *home = getenv("HOME");
+
+	return home && home[0] == '/' ? home : NULL;
 }
 
 static int user_paths(struct paths *paths, bool to_look, struct err *err)
 {
-	const char *home = getenv("HOME");
+	const char *home = home_dir();
 
 	paths->run_base = runtime_dir(to_look, err);
 	if (!paths->run_base)
 		return err ? err->code : -ENOENT;
-	paths->state_base = xdg("XDG_STATE_HOME", home, ".local/state", "vfiorun");
-	paths->config_dir = xdg("XDG_CONFIG_HOME", home, ".config", "vfiorun");
-	paths->cache_dir = xdg("XDG_CACHE_HOME", home, ".cache", "vfiorun");
+	paths->state_base = xdg("XDG_STATE_HOME", home, ".local/state");
+	paths->config_dir = xdg("XDG_CONFIG_HOME", home, ".config");
+	paths->cache_dir = xdg("XDG_CACHE_HOME", home, ".cache");
 	if (!paths->state_base || !paths->config_dir || !paths->cache_dir)
-		return err_set(err, -ENOENT, "HOME is not set: there is no place for firmware variables "
-					     "and logs; set HOME or XDG_STATE_HOME");
+		return err_set(err, -ENOENT, "HOME is not set to a directory: there is no place for "
+					     "profiles, firmware variables and logs; set it");
 	paths->log_dir = mem_printf("%s/log", paths->state_base);
 	return 0;
 }
@@ -80,21 +87,18 @@ int paths_read(struct paths *paths, struct err *err)
 
 int paths_read_to_look(struct paths *paths, bool captured, struct err *err)
 {
-	int r = 0;
+	AUTO_FREE char *config_dir = NULL;
 
 	*paths = (struct paths){ 0 };
-	if (geteuid() != 0)
-		r = user_paths(paths, true, err);
-	if (geteuid() == 0 || captured) {
-		AUTO_FREE char *config_dir = take(paths->config_dir);
-
-		paths_finish(paths);
-		root_paths(paths);
-		if (config_dir)
-			mem_set(&paths->config_dir, config_dir);
-		return 0;
-	}
-	return r;
+	if (geteuid() != 0 && !captured)
+		return user_paths(paths, true, err);
+	if (geteuid() != 0 && user_paths(paths, true, NULL) == 0)
+		config_dir = take(paths->config_dir);
+	paths_finish(paths);
+	root_paths(paths);
+	if (config_dir)
+		mem_set(&paths->config_dir, config_dir);
+	return 0;
 }
 
 void paths_finish(struct paths *paths)

@@ -15,6 +15,7 @@ struct paths {
 	char *cache_dir;  // /var/cache/vfiorun, $XDG_CACHE_HOME/vfiorun
 };
 
+// Returns 0, or -errno with a message; `paths` must be released either way.
 int paths_read(struct paths *paths, struct err *err);
 // For a plan that is only shown: nothing needs to be there yet. Of a captured machine they are root's,
 // but for the profiles, which are this user's.
