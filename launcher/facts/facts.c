@@ -70,10 +70,8 @@ static void read_rights(struct facts *facts)
 	}
 	if (getrlimit(RLIMIT_RTPRIO, &limit) == 0 && limit.rlim_cur > 0)
 		facts->can_nice = true;
-	if (getrlimit(RLIMIT_MEMLOCK, &limit) == 0) {
-		facts->memlock_soft = limit.rlim_cur == RLIM_INFINITY ? UINT64_MAX : limit.rlim_cur;
+	if (getrlimit(RLIMIT_MEMLOCK, &limit) == 0)
 		facts->memlock_hard = limit.rlim_max == RLIM_INFINITY ? UINT64_MAX : limit.rlim_max;
-	}
 }
 
 // What a window or a sound server needs to be found.

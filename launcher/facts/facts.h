@@ -26,7 +26,7 @@ struct firmware {
 	char *code, *vars_template; // vars_template NULL: none
 	char *code_format, *vars_format; // "raw" or "qcow2"
 	char *source; // the descriptor's path, or "well-known path"
-	bool secure_boot, requires_smm, enrolled_keys, amd_sev, stateless;
+	bool secure_boot, requires_smm, enrolled_keys, stateless;
 	bool q35, i440fx; // machines it is for
 	bool supposed;	  // of a captured machine that does not tell
 };
@@ -96,7 +96,7 @@ struct facts {
 	struct strv environment; // the display's and audio's variables that are set, "NAME=value"
 	struct strv home_environment; // HOME, USER and LOGNAME: only for a QEMU that runs as ourselves
 	struct cpuset others; // CPUs that other running guests of ours are pinned to
-	uint64_t memlock_soft, memlock_hard; // UINT64_MAX: unlimited
+	uint64_t memlock_hard; // UINT64_MAX: unlimited
 	struct attribute_facts attributes; // those that this profile's [host] section would set
 };
 

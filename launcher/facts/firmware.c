@@ -106,7 +106,6 @@ static void parse_features(struct json_object *features, struct firmware *out)
 	out->secure_boot = has_text(features, "secure-boot");
 	out->requires_smm = has_text(features, "requires-smm");
 	out->enrolled_keys = has_text(features, "enrolled-keys");
-	out->amd_sev = has_text(features, "amd-sev");
 }
 
 bool firmware_parse(const char *text, struct firmware *out)
