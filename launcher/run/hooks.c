@@ -22,6 +22,7 @@ static _Noreturn void exec_hook(const struct plan *plan, const char *event, cons
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	signal(SIGPIPE, SIG_DFL);
+	signal(SIGTTOU, SIG_DFL);
 	dup2(null, STDIN_FILENO);
 	dup2(STDERR_FILENO, STDOUT_FILENO); // our stdout is the guest's console
 	setenv("VFIORUN_NAME", plan->name, 1);

@@ -121,7 +121,8 @@ static void read_signals(void *context, uint32_t events)
 		keeper_interrupt(keeper);
 }
 
-// Blocked from before the first host change on: a signal then waits until it can be answered well.
+// Blocked from before the first host change on: a signal then waits until it can be answered well. And a
+// terminal that stops background jobs for what they write must not stop the one who puts the host back.
 static int open_loop(struct keeper *keeper, struct err *err)
 {
 	sigset_t signals;
@@ -132,6 +133,7 @@ static int open_loop(struct keeper *keeper, struct err *err)
 	sigaddset(&signals, SIGTERM);
 	sigaddset(&signals, SIGHUP);
 	sigprocmask(SIG_BLOCK, &signals, NULL);
+	signal(SIGTTOU, SIG_IGN);
 	keeper->signal_source = (struct loop_source){
 		signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK), read_signals, keeper
 	};

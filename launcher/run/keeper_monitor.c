@@ -48,7 +48,8 @@ void keeper_save_terminal(struct keeper *keeper)
 
 void keeper_restore_terminal(struct keeper *keeper)
 {
-	if (!keeper->terminal_saved)
+	// in the background the terminal is somebody else's, and was never made raw
+	if (!keeper->terminal_saved || tcgetpgrp(STDIN_FILENO) != getpgrp())
 		return;
 	tcsetattr(STDIN_FILENO, TCSADRAIN, &keeper->terminal);
 	log_set_raw_terminal(false);

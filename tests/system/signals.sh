@@ -54,18 +54,23 @@ nothing_left "after TERM while applying"
 
 # --- a terminal
 
-shell=$(script shell <<END
-#!/bin/bash
-stty -g >"$SCRATCH/before"
-echo "\$\$" >"$SCRATCH/shell"
-"$VFIORUN" run --headless "$SCRATCH/$name.conf" &
-echo \$! >"$SCRATCH/keeper"
-fg >/dev/null 2>&1
-echo "status \$?"
-stty -g >"$SCRATCH/after"
-END
-)
-sed -i '2i set -m' "$shell"
+# shell_with LINE...: what a person's shell does before, with and after vfiorun.
+shell_with() {
+	script on-terminal <<-END
+		#!/bin/bash
+		set -m
+		stty -g >"$SCRATCH/before"
+		echo "\$\$" >"$SCRATCH/shell"
+		run() {
+			echo "\$BASHPID" >"$SCRATCH/keeper"
+			exec "$VFIORUN" run --headless "$SCRATCH/$name.conf"
+		}
+		$1
+		echo "status \$?"
+		stty -g >"$SCRATCH/after"
+		read -r
+	END
+}
 
 # Types on the terminal.
 type_keys() {
@@ -76,15 +81,24 @@ screen_says() {
 	grep -aq "$1" "$SCRATCH/screen"
 }
 
+# on_terminal COMMANDS: a shell on a terminal does this until the guest runs.
 on_terminal() {
+	local shell
+
+	shell=$(shell_with "$1")
 	rm -f "$SCRATCH"/{keys,screen,keeper,after}
 	mkfifo "$SCRATCH/keys"
 	"$TOOLS/terminal" "$shell" <"$SCRATCH/keys" >"$SCRATCH/screen" &
 	terminal=$!
 	exec 7>"$SCRATCH/keys"
 	within 10 state_is "$name" running || fail "no guest on a terminal: $(cat "$SCRATCH/screen")"
+	within 5 [ -s "$SCRATCH/keeper" ]
 	keeper=$(cat "$SCRATCH/keeper")
 	find_processes "$name"
+}
+
+in_foreground() {
+	on_terminal '(run)'
 	within 5 is_raw || fail "the terminal is not raw: $(settings)"
 }
 
@@ -97,21 +111,22 @@ is_raw() {
 }
 
 is_cooked() {
-	same_settings=$(stty -g <"/proc/$(cat "$SCRATCH/shell")/fd/0")
-	[[ $same_settings == $(cat "$SCRATCH/before") ]]
+	[[ $(stty -g <"/proc/$(cat "$SCRATCH/shell")/fd/0") == "$(cat "$SCRATCH/before")" ]]
 }
 
 off_terminal() {
 	within 10 screen_says "status $1" || fail "no status $1 on the terminal: $(cat "$SCRATCH/screen")"
-	exec 7>&-
+	within 5 [ -s "$SCRATCH/after" ]
+	type_keys '\n'
 	wait $terminal
+	exec 7>&-
 	diff "$SCRATCH/before" "$SCRATCH/after" || fail "the terminal's settings differ"
 	nothing_left "after a run on a terminal"
 }
 
 note "Ctrl-C goes to the guest, Ctrl-] leaves, then Ctrl-C asks for powerdown"
 with ''
-on_terminal
+in_foreground
 type_keys '\003'
 sleep 0.3
 state_is "$name" running || fail "Ctrl-C ended a guest that has the console"
@@ -122,7 +137,7 @@ type_keys '\003'
 off_terminal 0
 
 note "the monitor dies: settings come back, then the console does"
-on_terminal
+in_foreground
 old=$monitor
 kill -KILL "$monitor"
 within 5 gone "$old"
@@ -132,7 +147,7 @@ expect 0 "$VFIORUN" stop "$name"
 off_terminal 0
 
 note "the keeper dies: settings come back"
-on_terminal
+in_foreground
 kill -KILL "$keeper"
 within 5 is_cooked || fail "the terminal stays raw after its keeper died"
 within 5 screen_says 'status 137' || fail "no status after a kill"
@@ -140,15 +155,9 @@ expect 0 "$VFIORUN" stop "$name"
 off_terminal 137
 
 note "in the background of a terminal"
-sed -i 's/^fg .*/wait $!/' "$shell"
-rm -f "$SCRATCH"/{keys,screen,keeper,after}
-mkfifo "$SCRATCH/keys"
-"$TOOLS/terminal" "$shell" <"$SCRATCH/keys" >"$SCRATCH/screen" &
-terminal=$!
-exec 7>"$SCRATCH/keys"
-within 10 state_is "$name" running || fail "no guest in the background: $(cat "$SCRATCH/screen")"
+on_terminal 'run & wait $!'
 is_cooked || fail "a background job changes the terminal"
-for pid in $(cat "$SCRATCH/keeper") $(ask "$name" .pid); do
+for pid in $keeper $monitor $qemu; do
 	[[ $(awk '{print $3}' "/proc/$pid/stat") != T ]] || fail "process $pid was stopped"
 done
 expect 0 "$VFIORUN" stop "$name"
