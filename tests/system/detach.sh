@@ -17,7 +17,7 @@ for pid in $keeper $(cat "/proc/$keeper/task/$keeper/children"); do
 		[[ $at == /dev/null || $at == /var/log/vfiorun/$name.log ]] ||
 			fail "descriptor $fd of process $pid ($(cat "/proc/$pid/comm")) is $at"
 	done
-	[[ $(awk '{print $6}' "/proc/$pid/stat") != $$ ]] || fail "process $pid is in our session"
+	[[ $(awk '{print $6}' "/proc/$pid/stat") != "$$" ]] || fail "process $pid is in our session"
 done
 expect 5 "$VFIORUN" run --detach "$file"
 expect 0 "$VFIORUN" log "$name"
