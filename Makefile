@@ -48,7 +48,7 @@ TOOLS := $(TOOL_SOURCES:tests/tools/%.c=$(B)/tools/%)
 FUZZER_SOURCES := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 FUZZERS := $(FUZZER_SOURCES:tests/fuzz/%.c=$(B)/fuzz/%)
 
-.PHONY: all check check-unit check-system tools guest golden lab lab-full bench fuzz fuzzers lint \
+.PHONY: all check check-unit check-system tools guest golden lab lab-full bench fuzz fuzzers lint print-packages \
 	install uninstall clean
 all: $(B)/vfiorun
 
@@ -96,6 +96,8 @@ fuzz:
 	$(MAKE) FUZZ=1 SAN= CC=clang fuzzers
 	./tests/run-fuzz $(SECONDS)
 fuzzers: $(FUZZERS)
+print-packages:
+	@echo $(PACKAGES)
 lint: all
 	./scripts/lint
 guest:

@@ -217,6 +217,7 @@ start() {
 find_processes() {
 	local pid
 
+	# shellcheck disable=SC2034 # tests use it
 	qemu=$(ask "$1" .pid)
 	monitor=
 	for pid in $(cat "/proc/$keeper/task/$keeper/children"); do
