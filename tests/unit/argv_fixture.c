@@ -111,6 +111,22 @@ void argv_fixture_finish(struct argv_fixture *fx)
 	strv_finish(&fx->profile.qemu.args);
 }
 
+int argv_fixture_setup(void **state)
+{
+	struct argv_fixture *fx = mem_new(1, sizeof(*fx));
+
+	argv_fixture_init(fx);
+	*state = fx;
+	return 0;
+}
+
+int argv_fixture_teardown(void **state)
+{
+	argv_fixture_finish(*state);
+	free(*state);
+	return 0;
+}
+
 void argv_fixture_add_caps(struct argv_fixture *fx, const char *words)
 {
 	fx->facts.qemu.known = true;

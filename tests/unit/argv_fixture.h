@@ -23,6 +23,11 @@ struct argv_fixture {
 void argv_fixture_init(struct argv_fixture *fx);
 void argv_fixture_finish(struct argv_fixture *fx);
 
+// A cmocka test whose state is a fixture of its own.
+#define ARGV_TEST(fn) cmocka_unit_test_setup_teardown(fn, argv_fixture_setup, argv_fixture_teardown)
+int argv_fixture_setup(void **state);
+int argv_fixture_teardown(void **state);
+
 // QEMU becomes known, and has these words (split at blanks) too.
 void argv_fixture_add_caps(struct argv_fixture *fx, const char *words);
 

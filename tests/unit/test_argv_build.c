@@ -10,22 +10,6 @@
 
 #include <cmocka.h>
 
-static int setup(void **state)
-{
-	struct argv_fixture *fx = mem_new(1, sizeof(*fx));
-
-	argv_fixture_init(fx);
-	*state = fx;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	argv_fixture_finish(*state);
-	free(*state);
-	return 0;
-}
-
 static void assert_escaped(const char *value, const char *expected)
 {
 	AUTO_FREE char *escaped = argv_escape(value);
@@ -109,11 +93,11 @@ static void test_levels_go_where_they_belong(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_only_commas_are_escaped, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_value_is_appended, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_both_forms_grow_together, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_socket_path_is_measured, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_levels_go_where_they_belong, setup, teardown),
+		ARGV_TEST(test_only_commas_are_escaped),
+		ARGV_TEST(test_value_is_appended),
+		ARGV_TEST(test_both_forms_grow_together),
+		ARGV_TEST(test_socket_path_is_measured),
+		ARGV_TEST(test_levels_go_where_they_belong),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

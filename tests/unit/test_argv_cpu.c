@@ -10,22 +10,6 @@
 
 #include <cmocka.h>
 
-static int setup(void **state)
-{
-	struct argv_fixture *fx = mem_new(1, sizeof(*fx));
-
-	argv_fixture_init(fx);
-	*state = fx;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	argv_fixture_finish(*state);
-	free(*state);
-	return 0;
-}
-
 #define KNOWN "machine/q35 accel/kvm/host option/smp-opts/dies "
 
 static const char *cpu(const struct argv_fixture *fx)
@@ -367,28 +351,24 @@ static void test_many_vcpus_need_kvm_and_q35(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_model_by_accelerator, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_features_follow_in_order, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_topoext_needs_amd_threads_and_kvm, setup,
-						teardown),
-		cmocka_unit_test_setup_teardown(test_hide_kvm_only_when_asked, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_windows_gets_the_recommended_set, setup,
-						teardown),
-		cmocka_unit_test_setup_teardown(test_others_get_none, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_auto_drops_what_is_missing_with_what_needs_it,
-						setup, teardown),
-		cmocka_unit_test_setup_teardown(test_on_with_nothing_to_be_had, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_list_is_taken_as_it_is, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_each_dependency_is_enforced, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_listed_but_not_there, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_vendor_id, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_emulation_has_no_enlightenments, setup,
-						teardown),
-		cmocka_unit_test_setup_teardown(test_core_sharing_is_told_truly, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_smp_is_explicit, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_windows_and_sockets, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_machine_limits_vcpus, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_many_vcpus_need_kvm_and_q35, setup, teardown),
+		ARGV_TEST(test_model_by_accelerator),
+		ARGV_TEST(test_features_follow_in_order),
+		ARGV_TEST(test_topoext_needs_amd_threads_and_kvm),
+		ARGV_TEST(test_hide_kvm_only_when_asked),
+		ARGV_TEST(test_windows_gets_the_recommended_set),
+		ARGV_TEST(test_others_get_none),
+		ARGV_TEST(test_auto_drops_what_is_missing_with_what_needs_it),
+		ARGV_TEST(test_on_with_nothing_to_be_had),
+		ARGV_TEST(test_list_is_taken_as_it_is),
+		ARGV_TEST(test_each_dependency_is_enforced),
+		ARGV_TEST(test_listed_but_not_there),
+		ARGV_TEST(test_vendor_id),
+		ARGV_TEST(test_emulation_has_no_enlightenments),
+		ARGV_TEST(test_core_sharing_is_told_truly),
+		ARGV_TEST(test_smp_is_explicit),
+		ARGV_TEST(test_windows_and_sockets),
+		ARGV_TEST(test_machine_limits_vcpus),
+		ARGV_TEST(test_many_vcpus_need_kvm_and_q35),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -10,22 +10,6 @@
 
 #include <cmocka.h>
 
-static int setup(void **state)
-{
-	struct argv_fixture *fx = mem_new(1, sizeof(*fx));
-
-	argv_fixture_init(fx);
-	*state = fx;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	argv_fixture_finish(*state);
-	free(*state);
-	return 0;
-}
-
 static void set_display(struct argv_fixture *fx, enum display_type type)
 {
 	fx->profile.display.type = type;
@@ -290,25 +274,20 @@ static void test_raw_arguments_that_break_supervision(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_auto_without_a_screen, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_auto_with_a_screen, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_auto_with_a_screen_that_qemu_cannot_use, setup,
-						teardown),
-		cmocka_unit_test_setup_teardown(test_asked_for_but_not_in_this_qemu, setup,
-						teardown),
-		cmocka_unit_test_setup_teardown(test_window_without_a_screen, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_video_by_guest, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_install_is_always_visible, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_spice_socket_and_agent, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_monitor_inherits_its_socket, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_pasted_paths_are_escaped, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_who_has_a_console, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_panics_reach_us_by_what_there_is, setup,
-						teardown),
-		cmocka_unit_test_setup_teardown(test_raw_arguments_stand_last_and_verbatim, setup,
-						teardown),
-		cmocka_unit_test_setup_teardown(test_raw_arguments_that_break_supervision, setup,
-						teardown),
+		ARGV_TEST(test_auto_without_a_screen),
+		ARGV_TEST(test_auto_with_a_screen),
+		ARGV_TEST(test_auto_with_a_screen_that_qemu_cannot_use),
+		ARGV_TEST(test_asked_for_but_not_in_this_qemu),
+		ARGV_TEST(test_window_without_a_screen),
+		ARGV_TEST(test_video_by_guest),
+		ARGV_TEST(test_install_is_always_visible),
+		ARGV_TEST(test_spice_socket_and_agent),
+		ARGV_TEST(test_monitor_inherits_its_socket),
+		ARGV_TEST(test_pasted_paths_are_escaped),
+		ARGV_TEST(test_who_has_a_console),
+		ARGV_TEST(test_panics_reach_us_by_what_there_is),
+		ARGV_TEST(test_raw_arguments_stand_last_and_verbatim),
+		ARGV_TEST(test_raw_arguments_that_break_supervision),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

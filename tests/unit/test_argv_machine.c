@@ -10,22 +10,6 @@
 
 #include <cmocka.h>
 
-static int setup(void **state)
-{
-	struct argv_fixture *fx = mem_new(1, sizeof(*fx));
-
-	argv_fixture_init(fx);
-	*state = fx;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	argv_fixture_finish(*state);
-	free(*state);
-	return 0;
-}
-
 #define KNOWN                                                                             \
 	"machine-alias/q35/pc-q35-9.9 machine-alias/pc/pc-i440fx-9.9 machine/pc-q35-9.9 " \
 	"machine/pc-q35-4.0 "                                                             \
@@ -358,39 +342,31 @@ static void test_uuid_of_the_profile(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_alias_becomes_the_versioned_name, setup,
-						teardown),
-		cmocka_unit_test_setup_teardown(test_alias_pc, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_unknown_qemu_takes_the_name, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_misspelt_machine_gets_the_nearest, setup,
-						teardown),
-		cmocka_unit_test_setup_teardown(test_other_kinds_of_machine_are_refused, setup,
-						teardown),
-		cmocka_unit_test_setup_teardown(test_the_split_default_is_overridden_and_said,
-						setup, teardown),
-		cmocka_unit_test_setup_teardown(test_tcg_has_no_irqchip, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_split_as_asked, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_many_vcpus_split_by_themselves, setup,
-						teardown),
-		cmocka_unit_test_setup_teardown(test_255_vcpus_need_no_split, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_many_vcpus_contradict_irqchip_on, setup,
-						teardown),
-		cmocka_unit_test_setup_teardown(test_auto_believes_the_probe, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_kvm_that_was_tried, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_refusal_is_of_one_model, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_explicit_kvm_that_fails, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_model_that_this_qemu_lacks, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_host_without_kvm, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_captured_cpu_flags_are_enough, setup,
-						teardown),
-		cmocka_unit_test_setup_teardown(test_model_host_needs_kvm, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_secure_boot_and_smm, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_windows_clock, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_hpet_only_where_it_is_a_property, setup,
-						teardown),
-		cmocka_unit_test_setup_teardown(test_options_that_a_qemu_lacks, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_uuid_follows_the_name, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_uuid_of_the_profile, setup, teardown),
+		ARGV_TEST(test_alias_becomes_the_versioned_name),
+		ARGV_TEST(test_alias_pc),
+		ARGV_TEST(test_unknown_qemu_takes_the_name),
+		ARGV_TEST(test_misspelt_machine_gets_the_nearest),
+		ARGV_TEST(test_other_kinds_of_machine_are_refused),
+		ARGV_TEST(test_the_split_default_is_overridden_and_said),
+		ARGV_TEST(test_tcg_has_no_irqchip),
+		ARGV_TEST(test_split_as_asked),
+		ARGV_TEST(test_many_vcpus_split_by_themselves),
+		ARGV_TEST(test_255_vcpus_need_no_split),
+		ARGV_TEST(test_many_vcpus_contradict_irqchip_on),
+		ARGV_TEST(test_auto_believes_the_probe),
+		ARGV_TEST(test_kvm_that_was_tried),
+		ARGV_TEST(test_refusal_is_of_one_model),
+		ARGV_TEST(test_explicit_kvm_that_fails),
+		ARGV_TEST(test_model_that_this_qemu_lacks),
+		ARGV_TEST(test_host_without_kvm),
+		ARGV_TEST(test_captured_cpu_flags_are_enough),
+		ARGV_TEST(test_model_host_needs_kvm),
+		ARGV_TEST(test_secure_boot_and_smm),
+		ARGV_TEST(test_windows_clock),
+		ARGV_TEST(test_hpet_only_where_it_is_a_property),
+		ARGV_TEST(test_options_that_a_qemu_lacks),
+		ARGV_TEST(test_uuid_follows_the_name),
+		ARGV_TEST(test_uuid_of_the_profile),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

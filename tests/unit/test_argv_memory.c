@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "tests/unit/argv_fixture.h"
 
-#include "base/cleanup.h"
 #include "base/mem.h"
 
 #include <setjmp.h>
@@ -9,22 +8,6 @@
 #include <string.h>
 
 #include <cmocka.h>
-
-static int setup(void **state)
-{
-	struct argv_fixture *fx = mem_new(1, sizeof(*fx));
-
-	argv_fixture_init(fx);
-	*state = fx;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	argv_fixture_finish(*state);
-	free(*state);
-	return 0;
-}
 
 #define MIB (UINT64_C(1) << 20)
 #define GIB (UINT64_C(1) << 30)
@@ -342,31 +325,26 @@ static void test_lock(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_plain_memory_is_anonymous, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_sharing_needs_a_memfd, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_free_huge_pages_are_taken, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_larger_pages_first_where_they_fit, setup,
-						teardown),
-		cmocka_unit_test_setup_teardown(test_none_means_none, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_too_small_a_pool_names_the_numbers, setup,
-						teardown),
-		cmocka_unit_test_setup_teardown(test_no_pool_at_all, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_memory_in_whole_pages, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_prealloc_as_asked, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_only_pools_of_the_nodes_count, setup,
-						teardown),
-		cmocka_unit_test_setup_teardown(test_memory_follows_the_pins, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_one_node_is_not_bound, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_guest_nodes_mirror_the_hosts, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_distances_all_or_none, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_page_for_each_guest_node, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_memory_elsewhere_than_the_vcpus, setup,
-						teardown),
-		cmocka_unit_test_setup_teardown(test_nodes_of_unpinned_vcpus_are_one_backend, setup,
-						teardown),
-		cmocka_unit_test_setup_teardown(test_nodes_that_are_not_there, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_more_than_the_host_has, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_lock, setup, teardown),
+		ARGV_TEST(test_plain_memory_is_anonymous),
+		ARGV_TEST(test_sharing_needs_a_memfd),
+		ARGV_TEST(test_free_huge_pages_are_taken),
+		ARGV_TEST(test_larger_pages_first_where_they_fit),
+		ARGV_TEST(test_none_means_none),
+		ARGV_TEST(test_too_small_a_pool_names_the_numbers),
+		ARGV_TEST(test_no_pool_at_all),
+		ARGV_TEST(test_memory_in_whole_pages),
+		ARGV_TEST(test_prealloc_as_asked),
+		ARGV_TEST(test_only_pools_of_the_nodes_count),
+		ARGV_TEST(test_memory_follows_the_pins),
+		ARGV_TEST(test_one_node_is_not_bound),
+		ARGV_TEST(test_guest_nodes_mirror_the_hosts),
+		ARGV_TEST(test_distances_all_or_none),
+		ARGV_TEST(test_page_for_each_guest_node),
+		ARGV_TEST(test_memory_elsewhere_than_the_vcpus),
+		ARGV_TEST(test_nodes_of_unpinned_vcpus_are_one_backend),
+		ARGV_TEST(test_nodes_that_are_not_there),
+		ARGV_TEST(test_more_than_the_host_has),
+		ARGV_TEST(test_lock),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
