@@ -1,11 +1,18 @@
 // SPDX-License-Identifier: MIT
-// What a launch costs without vfiorun: starts QEMU, asks for its vCPUs, pins them, lets the guest run and
-// prints how many microseconds passed from just before fork to the answer to cont. Then quits QEMU.
+// What a launch costs without vfiorun: starts QEMU, asks for its vCPUs, pins them, lets the guest run,
+// says READY=1 on $NOTIFY_SOCKET (sd_notify(3)) and prints how many microseconds passed from just before
+// fork to the answer to cont. Then quits QEMU.
 //
-//   qmp-bare [--fd N] [--listen] [--pin CPU,CPU…] -- qemu-system-x86_64 … -chardev socket,id=qmp,fd=3…
+//   qmp-bare [--fd N] [--listen] [--socket N]… [--file N=PATH]… [--environment NAME=VALUE]…
+//            [--pin CPU,CPU…] -- QEMU ARG… -chardev socket,id=qmp,fd=3…
 //
-// QEMU gets one end of a socketpair as descriptor N (3), with --listen a listening socket (server=on). The
-// n-th vCPU is pinned to the n-th CPU of the list. Blocking reads and no deadlines, as in a first script.
+// QEMU gets one end of a socketpair as descriptor N (3), with --listen a listening socket (server=on). Each
+// --socket is a listening socket that nobody calls, each --file an open file; with --environment QEMU gets
+// those variables alone. The n-th vCPU is pinned to the n-th CPU of the list. Blocking reads and no
+// deadlines, as in a first script.
+#include "base/mem.h"
+#include "base/str.h"
+#include "launcher/run/notify.h"
 #include "qmp/commands.h"
 #include "qmp/json.h"
 
@@ -22,11 +29,20 @@
 #include <sys/wait.h>
 #include <time.h>
 
-enum { VCPUS_MAX = 1024 };
+enum { VCPUS_MAX = 1024, FD_PARKED = 512 };
+
+// A descriptor of QEMU's: the file at `path`, or a listening socket.
+struct given {
+	int fd;
+	const char *path;
+};
 
 struct options {
 	int fd;
 	bool listen;
+	struct given *given;
+	size_t given_count;
+	struct strv environment;
 	int pins[VCPUS_MAX];
 	size_t pin_count;
 	char **argv;
@@ -53,13 +69,22 @@ static void parse_pins(struct options *options, const char *list)
 	}
 }
 
+static void parse_file(struct options *options, const char *text)
+{
+	const char *path = strchr(text, '=');
+
+	if (!path)
+		errx(2, "--file: write N=PATH");
+	*MEM_PUSH(options->given, options->given_count) = (struct given){ atoi(text), path + 1 };
+}
+
 static struct options parse_options(int argc, char **argv)
 {
 	static const struct option known[] = {
-		{ "fd", required_argument, NULL, 'f' },
-		{ "listen", no_argument, NULL, 'l' },
-		{ "pin", required_argument, NULL, 'p' },
-		{ 0 },
+		{ "fd", required_argument, NULL, 'f' },	    { "listen", no_argument, NULL, 'l' },
+		{ "socket", required_argument, NULL, 's' }, { "file", required_argument, NULL, 'o' },
+		{ "environment", required_argument, NULL, 'e' },
+		{ "pin", required_argument, NULL, 'p' },    { 0 },
 	};
 	struct options options = { .fd = 3 };
 	int c;
@@ -69,6 +94,12 @@ static struct options parse_options(int argc, char **argv)
 			options.fd = atoi(optarg);
 		else if (c == 'l')
 			options.listen = true;
+		else if (c == 's')
+			*MEM_PUSH(options.given, options.given_count) = (struct given){ .fd = atoi(optarg) };
+		else if (c == 'o')
+			parse_file(&options, optarg);
+		else if (c == 'e')
+			strv_add(&options.environment, optarg);
 		else if (c == 'p')
 			parse_pins(&options, optarg);
 		else
@@ -76,24 +107,76 @@ static struct options parse_options(int argc, char **argv)
 	}
 	options.argv = argv + optind;
 	if (!*options.argv || options.fd < 3)
-		errx(2, "usage: qmp-bare [--fd N] [--listen] [--pin CPU,CPU…] -- QEMU ARG…");
+		errx(2, "usage: qmp-bare [OPTION]… -- QEMU ARG…");
 	return options;
 }
 
-// An unnamed listening address: bind with the family alone picks one in the abstract namespace (unix(7)).
+// bind with the family alone picks an address in the abstract namespace (unix(7)).
+static int open_listener(struct sockaddr_un *address, socklen_t *size)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	*address = (struct sockaddr_un){ .sun_family = AF_UNIX };
+	*size = sizeof(*address);
+	if (fd < 0 || bind(fd, (struct sockaddr *)address, sizeof(sa_family_t)) < 0 || listen(fd, 1) < 0 ||
+	    getsockname(fd, (struct sockaddr *)address, size) < 0)
+		err(1, "a listening socket");
+	return fd;
+}
+
 static void connect_to_self(int ends[2])
 {
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	socklen_t size = sizeof(address);
+	struct sockaddr_un address;
+	socklen_t size;
 
+	ends[1] = open_listener(&address, &size);
 	ends[0] = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	ends[1] = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (ends[0] < 0 || ends[1] < 0 ||
-	    bind(ends[1], (struct sockaddr *)&address, sizeof(sa_family_t)) < 0 ||
-	    listen(ends[1], 1) < 0 ||
-	    getsockname(ends[1], (struct sockaddr *)&address, &size) < 0 ||
-	    connect(ends[0], (struct sockaddr *)&address, size) < 0)
-		err(1, "a listening socket");
+	if (ends[0] < 0 || connect(ends[0], (struct sockaddr *)&address, size) < 0)
+		err(1, "connecting to a listening socket");
+}
+
+static int open_given(const struct given *given)
+{
+	struct sockaddr_un address;
+	socklen_t size;
+	int fd = given->path ? open(given->path, O_RDWR | O_CREAT | O_CLOEXEC, 0600) :
+			       open_listener(&address, &size);
+
+	if (fd < 0)
+		err(1, "%s", given->path);
+	return fd;
+}
+
+// What another one's number is must not be overwritten: all are parked first.
+static int park(int fd)
+{
+	int parked = fcntl(fd, F_DUPFD_CLOEXEC, FD_PARKED);
+
+	if (parked < 0)
+		err(127, "descriptor %d", fd);
+	return parked;
+}
+
+static void place(int parked, int target)
+{
+	if (dup2(parked, target) < 0)
+		err(127, "descriptor %d", target);
+}
+
+static _Noreturn void become_qemu(const struct options *options, int qmp)
+{
+	int *parked = mem_new(options->given_count, sizeof(*parked));
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	for (size_t i = 0; i < options->given_count; i++)
+		parked[i] = park(open_given(&options->given[i]));
+	place(park(qmp), options->fd);
+	for (size_t i = 0; i < options->given_count; i++)
+		place(parked[i], options->given[i].fd);
+	if (options->environment.count)
+		environ = options->environment.items;
+	execvp(options->argv[0], options->argv);
+	err(127, "%s", options->argv[0]);
 }
 
 // Returns our end.
@@ -108,14 +191,8 @@ static int start(const struct options *options, pid_t *pid)
 	*pid = fork();
 	if (*pid < 0)
 		err(1, "fork");
-	if (*pid == 0) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		if (ends[1] == options->fd ? fcntl(ends[1], F_SETFD, 0) < 0
-					   : dup2(ends[1], options->fd) < 0)
-			err(127, "descriptor %d", options->fd);
-		execvp(options->argv[0], options->argv);
-		err(127, "%s", options->argv[0]);
-	}
+	if (*pid == 0)
+		become_qemu(options, ends[1]);
 	close(ends[1]);
 	return ends[0];
 }
@@ -190,6 +267,7 @@ int main(int argc, char **argv)
 	pin_vcpus(qmp, pid, &options);
 	ask_for_nothing(qmp, "cont");
 	took = now_us() - began;
+	notify_systemd("READY=1");
 	ask_for_nothing(qmp, "quit");
 	fclose(qmp);
 	if (waitpid(pid, &status, 0) != pid || status != 0)
