@@ -52,6 +52,22 @@ char *value_words(const char *const *words, const char *last)
 	return str_take(&s);
 }
 
+void value_parse_items(const struct profile_key *row, const struct profile_value *value,
+		       struct strv *list, profile_parser *parse_item)
+{
+	AUTO_STRV struct strv items = { 0 };
+
+	if (!*value->text)
+		strv_finish(list);
+	strv_split(&items, value->text, ", \t");
+	for (size_t i = 0; i < items.count; i++) {
+		struct profile_value item = *value;
+
+		item.text = items.items[i];
+		parse_item(row, &item, list);
+	}
+}
+
 static bool refuse_quotes(const struct profile_value *value)
 {
 	if (!value_is_quoted(value->text))
@@ -149,26 +165,20 @@ void value_parse_word_text(const struct profile_key *row, const struct profile_v
 		mem_set(field, row->words[index]);
 }
 
+static void add_word(const struct profile_key *row, const struct profile_value *value, void *list)
+{
+	int index = read_word(row, value);
+
+	if (index >= 0 && strv_has(list, row->words[index]))
+		diag_hint(value_reject(value, "named twice"), "leave the second one out");
+	else if (index >= 0)
+		strv_add(list, row->words[index]);
+}
+
 void value_parse_word_list(const struct profile_key *row, const struct profile_value *value,
 			   void *field)
 {
-	AUTO_STRV struct strv parts = { 0 };
-	struct strv *list = field;
-
-	if (!*value->text)
-		strv_finish(list);
-	strv_split(&parts, value->text, ", \t");
-	for (size_t i = 0; i < parts.count; i++) {
-		struct profile_value one = *value;
-		int index;
-
-		one.text = parts.items[i];
-		index = read_word(row, &one);
-		if (index >= 0 && strv_has(list, row->words[index]))
-			diag_hint(value_reject(&one, "named twice"), "leave the second one out");
-		else if (index >= 0)
-			strv_add(list, row->words[index]);
-	}
+	value_parse_items(row, value, field, add_word);
 }
 
 void value_parse_tri(const struct profile_key *row, const struct profile_value *value, void *field)

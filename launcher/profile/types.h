@@ -53,6 +53,10 @@ profile_parser value_parse_forwards;	// struct strv
 // For parsers. Adds an error "[section] key = text: …".
 struct diag *value_reject(const struct profile_value *value, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
+// For parsers of lists, whose lines add up: each item (between blanks or commas) is parsed as a value of
+// its own, into the list; an empty value empties it.
+void value_parse_items(const struct profile_key *row, const struct profile_value *value,
+		       struct strv *list, profile_parser *parse_item);
 struct place value_place(const struct profile_value *value);
 bool value_is_quoted(const char *text);
 char *value_words(const char *const *words, const char *last); // "a, b LAST c"; the caller frees

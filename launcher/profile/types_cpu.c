@@ -371,7 +371,7 @@ static const char *owned_instead(const char *feature)
 	return str_eq(name, "kvm") ? "hide_kvm = yes or no" : NULL;
 }
 
-static void add_feature(const struct profile_value *value, struct strv *features)
+static void add_feature(const struct profile_key *row, const struct profile_value *value, void *features)
 {
 	const char *item = value->text;
 	const char *name = item + (*item == '+' || *item == '-');
@@ -379,6 +379,7 @@ static void add_feature(const struct profile_value *value, struct strv *features
 		strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-");
 	const char *instead = owned_instead(item);
 
+	(void)row;
 	if (!n || !isalnum((unsigned char)*name) ||
 	    (name[n] && (name[n] != '=' || name != item || !name[n + 1])))
 		diag_hint(value_reject(value, "not a CPU feature"),
@@ -395,17 +396,5 @@ static void add_feature(const struct profile_value *value, struct strv *features
 void value_parse_features(const struct profile_key *row, const struct profile_value *value,
 			  void *field)
 {
-	AUTO_STRV struct strv items = { 0 };
-	struct strv *list = field;
-
-	(void)row;
-	if (!*value->text)
-		strv_finish(list);
-	strv_split(&items, value->text, ", \t");
-	for (size_t i = 0; i < items.count; i++) {
-		struct profile_value one = *value;
-
-		one.text = items.items[i];
-		add_feature(&one, list);
-	}
+	value_parse_items(row, value, field, add_feature);
 }

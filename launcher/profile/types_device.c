@@ -118,25 +118,19 @@ static bool is_forward(const char *text)
 	return is_port(parts.items[parts.count - 2]) && is_port(parts.items[parts.count - 1]);
 }
 
+static void add_forward(const struct profile_key *row, const struct profile_value *value, void *forwards)
+{
+	(void)row;
+	if (!is_forward(value->text))
+		diag_hint(value_reject(value, "not a forward"),
+			  "write tcp:HOSTPORT:GUESTPORT or udp:ADDRESS:HOSTPORT:GUESTPORT; "
+			  "tcp:2222:22 leads port 2222 of this host to the guest's 22");
+	else if (!strv_has(forwards, value->text))
+		strv_add(forwards, value->text);
+}
+
 void value_parse_forwards(const struct profile_key *row, const struct profile_value *value,
 			  void *field)
 {
-	AUTO_STRV struct strv items = { 0 };
-	struct strv *list = field;
-
-	(void)row;
-	if (!*value->text)
-		strv_finish(list);
-	strv_split(&items, value->text, ", \t");
-	for (size_t i = 0; i < items.count; i++) {
-		struct profile_value one = *value;
-
-		one.text = items.items[i];
-		if (!is_forward(one.text))
-			diag_hint(value_reject(&one, "not a forward"),
-				  "write tcp:HOSTPORT:GUESTPORT or udp:ADDRESS:HOSTPORT:GUESTPORT; "
-				  "tcp:2222:22 leads port 2222 of this host to the guest's 22");
-		else if (!strv_has(list, one.text))
-			strv_add(list, one.text);
-	}
+	value_parse_items(row, value, field, add_forward);
 }

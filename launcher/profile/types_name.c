@@ -89,23 +89,17 @@ void value_parse_user(const struct profile_key *row, const struct profile_value 
 		mem_set(field, value->text);
 }
 
+static void add_user(const struct profile_key *row, const struct profile_value *value, void *users)
+{
+	(void)row;
+	if (check_user(value) && !strv_has(users, value->text))
+		strv_add(users, value->text);
+}
+
 void value_parse_user_list(const struct profile_key *row, const struct profile_value *value,
 			   void *field)
 {
-	AUTO_STRV struct strv parts = { 0 };
-	struct strv *list = field;
-
-	(void)row;
-	if (!*value->text)
-		strv_finish(list);
-	strv_split(&parts, value->text, ", \t");
-	for (size_t i = 0; i < parts.count; i++) {
-		struct profile_value one = *value;
-
-		one.text = parts.items[i];
-		if (check_user(&one) && !strv_has(list, one.text))
-			strv_add(list, one.text);
-	}
+	value_parse_items(row, value, field, add_user);
 }
 
 // Versions are not only numbers: pc-q35-focal, pc-i440fx-rhel7.6.0.
