@@ -63,6 +63,17 @@ static void to_file(enum log_level level, const char *text)
 	io_write_all(out.fd, line.text, line.len);
 }
 
+// What is told may quote a guest or its QEMU, and no word of theirs is to command a terminal.
+static void disarm(char *text)
+{
+	for (; *text; text++) {
+		unsigned char c = (unsigned char)*text;
+
+		if ((c < 0x20 && c != '\n' && c != '\t') || c == 0x7f)
+			*text = '?';
+	}
+}
+
 void log_message(enum log_level level, const char *fmt, ...)
 {
 	AUTO_STR struct str text = { 0 };
@@ -72,6 +83,7 @@ void log_message(enum log_level level, const char *fmt, ...)
 	va_start(ap, fmt);
 	str_addv(&text, fmt, ap);
 	va_end(ap);
+	disarm(text.text);
 	if (level <= out.shown)
 		to_stderr(level, str_text(&text));
 	if (out.fd >= 0 && level <= LOG_LEVEL_INFO)

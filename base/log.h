@@ -16,6 +16,7 @@ void log_to_file(int fd);
 // Messages on stderr end in "\r\n" while a console has put the terminal in raw mode.
 void log_set_raw_terminal(bool raw);
 
+// Control bytes but newline and tab become `?`. Keeps errno.
 void log_message(enum log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 // A diagnostic as diag_print made it, whole lines, without our name before them.
