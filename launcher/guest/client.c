@@ -20,6 +20,11 @@ static int connect_below(const char *base, const char *name, struct err *err)
 	return listen_connect(path, 0, err);
 }
 
+static bool is_missing(int code)
+{
+	return code == -ENOENT || code == -ECONNREFUSED;
+}
+
 // Nobody listens: there is no such guest, or it has lost its keeper.
 static int say_missing(const struct paths *paths, const char *name, struct err *err)
 {
@@ -40,11 +45,12 @@ int control_connect(struct control_client *client, const struct paths *paths, co
 		    struct err *err)
 {
 	*client = (struct control_client){ .fd = connect_below(paths->run_base, name, NULL) };
-	if (client->fd == -ENOENT || client->fd == -ECONNREFUSED)
+	// One of ours that has lost its keeper is not to be mistaken for root's of the same name.
+	if (is_missing(client->fd) && guest_look(paths, name, NULL) == LIFE_NONE)
 		client->fd = connect_below("/run/vfiorun", name, NULL);
 	if (client->fd >= 0)
 		return io_set_nonblock(client->fd, true);
-	if (client->fd == -ENOENT || client->fd == -ECONNREFUSED)
+	if (is_missing(client->fd))
 		return say_missing(paths, name, err);
 	return err_sys(err, client->fd, "asking guest %s", name);
 }
