@@ -371,7 +371,8 @@ static const char *owned_instead(const char *feature)
 	return str_eq(name, "kvm") ? "hide_kvm = yes or no" : NULL;
 }
 
-static void add_feature(const struct profile_key *row, const struct profile_value *value, void *features)
+static void add_feature(const struct profile_key *row, const struct profile_value *value,
+			void *features)
 {
 	const char *item = value->text;
 	const char *name = item + (*item == '+' || *item == '-');

@@ -118,7 +118,8 @@ static bool is_forward(const char *text)
 	return is_port(parts.items[parts.count - 2]) && is_port(parts.items[parts.count - 1]);
 }
 
-static void add_forward(const struct profile_key *row, const struct profile_value *value, void *forwards)
+static void add_forward(const struct profile_key *row, const struct profile_value *value,
+			void *forwards)
 {
 	(void)row;
 	if (!is_forward(value->text))
