@@ -6,49 +6,23 @@
 #include "base/str.h"
 #include "launcher/profile/keys.h"
 
-#include <stdint.h>
 #include <string.h>
 
-// Bytes of the character at `at`, its code in *code; 0 where it is none (RFC 3629: no overlong
-// forms, no surrogates, nothing past U+10FFFF).
-static size_t read_character(const unsigned char *at, size_t size, uint32_t *code)
+// C0 but tab, DEL, and C1 (U+0080 to U+009F), which UTF-8 writes in two bytes.
+static bool is_control(const unsigned char *at)
 {
-	static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
-	size_t n = at[0] < 0x80	      ? 1
-		   : at[0] >> 5 == 6  ? 2
-		   : at[0] >> 4 == 14 ? 3
-		   : at[0] >> 3 == 30 ? 4
-				      : 0;
-
-	if (!n || n > size)
-		return 0;
-	*code = n == 1 ? at[0] : at[0] & (0x7fu >> n);
-	for (size_t i = 1; i < n; i++) {
-		if (at[i] >> 6 != 2)
-			return 0;
-		*code = *code << 6 | (at[i] & 0x3f);
-	}
-	if (*code < least[n] || *code > 0x10ffff || (*code >= 0xd800 && *code <= 0xdfff))
-		return 0;
-	return n;
+	return (at[0] < 0x20 && at[0] != '\t') || at[0] == 0x7f || (at[0] == 0xc2 && at[1] < 0xa0);
 }
 
 const char *text_check(const char *text, size_t size)
 {
-	const unsigned char *at = (const unsigned char *)text;
-
-	while (size) {
-		uint32_t code = 0;
-		size_t n = read_character(at, size, &code);
-
-		if (!n)
-			return "this is not UTF-8";
-		if (!code)
+	if (!str_is_utf8(text, size))
+		return "this is not UTF-8";
+	for (size_t i = 0; i < size; i++) {
+		if (!text[i])
 			return "a NUL byte is in this line";
-		if ((code < 0x20 && code != '\t') || (code >= 0x7f && code <= 0x9f))
+		if (is_control((const unsigned char *)text + i))
 			return "a control character is in this line";
-		at += n;
-		size -= n;
 	}
 	return NULL;
 }
