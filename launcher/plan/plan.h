@@ -26,7 +26,6 @@ enum plan_fd_kind {
 	PLAN_FD_TAP,	// a queue of the tap `ifname`, attached to `bridge`
 	PLAN_FD_VHOST,	// /dev/vhost-net
 	PLAN_FD_ALIVE,	// the lock that tells that QEMU lives
-	PLAN_FD_LOG,	// stdout and stderr (fd 1 and 2)
 	PLAN_FD_STREAM, // a connected socket to a helper (passt)
 };
 

@@ -91,7 +91,7 @@ static const struct {
 static const char *const fd_kinds[] = {
 	[PLAN_FD_FILE] = "file",   [PLAN_FD_COPY] = "copy",   [PLAN_FD_LISTEN] = "listen",
 	[PLAN_FD_TAP] = "tap",	   [PLAN_FD_VHOST] = "vhost", [PLAN_FD_ALIVE] = "alive",
-	[PLAN_FD_LOG] = "log",	   [PLAN_FD_STREAM] = "stream",
+	[PLAN_FD_STREAM] = "stream",
 };
 
 static struct json_object *text_object(const char *text)

@@ -294,6 +294,9 @@ static void print_user(const struct plan *plan, struct str *out)
 
 	add_heading(out, "who runs and steers it");
 	add_row(out, "user", user);
+	if (plan->kvm_node)
+		add_row(out, "/dev/kvm", "opened by its group; where no group may, as a node that only this "
+					 "guest sees");
 	for (size_t i = 0; i < plan->operators.count; i++)
 		add_row(out, i ? "" : "operators", plan->operators.items[i]);
 	for (size_t i = 0; i < ARRAY_SIZE(hooks); i++) {
