@@ -467,11 +467,6 @@ bool qmp_client_wants_write(const struct qmp_client *client)
 	return client->state != OVER && line_writer_pending(&client->writer);
 }
 
-bool qmp_client_is_ready(const struct qmp_client *client)
-{
-	return client->state == READY;
-}
-
 int qmp_client_timeout(const struct qmp_client *client)
 {
 	long long nearest = client->greeting_expires, left;

@@ -57,7 +57,6 @@ void qmp_client_free(struct qmp_client *client); // closes; pending commands are
 // -1 once the conversation is over: it is closed before anybody is told.
 int qmp_client_fd(const struct qmp_client *client);
 bool qmp_client_wants_write(const struct qmp_client *client);
-bool qmp_client_is_ready(const struct qmp_client *client);
 
 // Milliseconds until the nearest deadline, -1: none. CLOCK_MONOTONIC.
 int qmp_client_timeout(const struct qmp_client *client);

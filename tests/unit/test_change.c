@@ -465,29 +465,6 @@ static void test_process_identity_is_strict(void **state)
 	}
 }
 
-static void test_print(void **state)
-{
-	static const struct {
-		struct change change;
-		const char *text;
-	} rows[] = {
-		{ { "set", (char *)"/sys/a", (char *)"1", (char *)"2", NULL, (char *)"so" },
-		  "set /sys/a 1 -> 2 (so)" },
-		{ { "file", (char *)"/run/a", NULL, (char *)"mode=0600", NULL, NULL },
-		  "file /run/a nothing -> mode=0600" },
-		{ { "set", (char *)"/sys/a", (char *)"", (char *)"a\nb", NULL, (char *)"" },
-		  "set /sys/a \"\" -> a\\nb" },
-	};
-
-	(void)state;
-	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-		AUTO_STR struct str out = { 0 };
-
-		change_print(&rows[i].change, &out);
-		assert_string_equal(out.text, rows[i].text);
-	}
-}
-
 static void test_remedy_is_quoted(void **state)
 {
 	const struct change change = { .kind = "set", .path = (char *)"/sys/a b",
@@ -528,7 +505,6 @@ int main(void)
 		cmocka_unit_test(test_set_equality),
 		cmocka_unit_test(test_paths),
 		cmocka_unit_test(test_process_identity_is_strict),
-		cmocka_unit_test(test_print),
 		cmocka_unit_test(test_remedy_is_quoted),
 		cmocka_unit_test(test_lists_own_copies),
 		cmocka_unit_test(test_hold_on_the_real_device),

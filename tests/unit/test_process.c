@@ -65,15 +65,12 @@ static void test_names_with_parentheses(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
 		pid_t pid = start_child(names[i]);
 		struct process_id id = { 0 }, again = { 0 };
-		char comm[32];
 
 		assert_int_equal(process_read_id(pid, &id), 0);
 		assert_int_equal(id.pid, pid);
 		assert_true(id.start > 0);
 		assert_int_equal(process_read_id(pid, &again), 0);
 		assert_true(again.start == id.start);
-		assert_int_equal(process_read_comm(pid, pid, comm, sizeof(comm)), strlen(names[i]));
-		assert_string_equal(comm, names[i]);
 		kill_child(pid);
 		waitpid(pid, NULL, 0);
 	}
@@ -130,7 +127,6 @@ static void *run_thread(void *data)
 	struct thread *t = data;
 
 	t->tid = (pid_t)syscall(SYS_gettid);
-	prctl(PR_SET_NAME, "worker 1");
 	pthread_barrier_wait(&t->started);
 	pthread_barrier_wait(&t->done);
 	return NULL;
@@ -140,7 +136,6 @@ static void test_threads(void **state)
 {
 	struct thread t;
 	struct thread_list list;
-	char comm[32];
 	bool found = false;
 
 	(void)state;
@@ -159,9 +154,6 @@ static void test_threads(void **state)
 	}
 	assert_true(found);
 	thread_list_finish(&list);
-	assert_int_equal(process_read_comm(getpid(), t.tid, comm, sizeof(comm)), 8);
-	assert_string_equal(comm, "worker 1");
-	assert_int_equal(process_read_comm(getppid(), t.tid, comm, sizeof(comm)), -ESRCH);
 	pthread_barrier_wait(&t.done);
 	pthread_join(t.thread, NULL);
 	pthread_barrier_destroy(&t.started);

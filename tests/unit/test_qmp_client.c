@@ -404,7 +404,7 @@ static void the_clock_of_a_command_starts_when_qemu_is_ready(void **state)
 	assert_in_range(qmp_client_timeout(peer.client), 2, 60000);
 	peer_say(&peer, PEER_GREETING);
 	peer_say(&peer, "{\"return\": {}, \"id\": $1}\n");
-	assert_true(qmp_client_is_ready(peer.client));
+	assert_non_null(strstr(str_text(&peer.log), "ready\n"));
 	while (peer.sent[0].replies == 0)
 		wait_for_deadline(&peer);
 	assert_true(str_ends(peer.log.text, "lost cont ETIMEDOUT\n"));
@@ -643,7 +643,6 @@ static void after_the_end_nothing_is_wanted(void **state)
 	peer_say(&peer, PEER_GREETING);
 	assert_int_equal(peer.closed, 1);
 	assert_false(qmp_client_wants_write(peer.client));
-	assert_false(qmp_client_is_ready(peer.client));
 	assert_int_equal(qmp_client_timeout(peer.client), -1);
 	peer_process(&peer);
 	assert_int_equal(peer.closed, 1);

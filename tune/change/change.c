@@ -217,28 +217,3 @@ int change_check_path(const struct change_kind *kind, const char *path, struct e
 	return err_set(err, -EPERM, "%s: not a place where a change of kind \"%s\" may write", path,
 		       kind->name);
 }
-
-static void print_value(const char *value, struct str *out)
-{
-	if (!value)
-		str_add(out, "nothing");
-	else if (!*value)
-		str_add(out, "\"\"");
-	else
-		str_add_escaped(out, value);
-}
-
-void change_print(const struct change *change, struct str *out)
-{
-	str_addf(out, "%s ", change->kind);
-	str_add_escaped(out, change->path);
-	str_addc(out, ' ');
-	print_value(change->was, out);
-	str_add(out, " -> ");
-	print_value(change->want, out);
-	if (change->why && *change->why) {
-		str_add(out, " (");
-		str_add_escaped(out, change->why);
-		str_addc(out, ')');
-	}
-}

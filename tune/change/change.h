@@ -106,6 +106,3 @@ bool change_answers(const struct change_kind *kind, const char *got, const char 
 // Refuses what is outside of the kind's places, "..", "//", a final "/", control bytes, and for a
 // process what is no name. Returns 0 or -EPERM with a message.
 int change_check_path(const struct change_kind *kind, const char *path, struct err *err);
-
-// "set /sys/… performance -> powersave (why)", one line without its newline, for people
-void change_print(const struct change *change, struct str *out);

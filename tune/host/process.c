@@ -143,6 +143,18 @@ void thread_list_finish(struct thread_list *list)
 	*list = (struct thread_list){ 0 };
 }
 
+static int read_comm(pid_t pid, char *buf, size_t size)
+{
+	char path[PATH_SIZE];
+	int n;
+
+	snprintf(path, sizeof(path), "/proc/%d/comm", (int)pid);
+	n = read_small(path, buf, size);
+	if (n > 0 && buf[n - 1] == '\n')
+		buf[--n] = '\0';
+	return n;
+}
+
 // Anybody may call a program "vhost-1234"; only the kernel makes kernel threads.
 static bool is_vhost_of(pid_t thread, pid_t pid)
 {
@@ -150,25 +162,13 @@ static bool is_vhost_of(pid_t thread, pid_t pid)
 	struct stat_fields fields;
 
 	snprintf(want, sizeof(want), "vhost-%d", (int)pid);
-	return process_read_comm(thread, thread, name, sizeof(name)) > 0 && str_eq(name, want) &&
+	return read_comm(thread, name, sizeof(name)) > 0 && str_eq(name, want) &&
 	       read_stat(thread, &fields) == 0 && (fields.flags & KERNEL_THREAD);
 }
 
 int process_list_vhost(pid_t pid, struct thread_list *out)
 {
 	return list_numbers("/proc", is_vhost_of, pid, out);
-}
-
-int process_read_comm(pid_t pid, pid_t tid, char *buf, size_t size)
-{
-	char path[PATH_SIZE];
-	int n;
-
-	snprintf(path, sizeof(path), "/proc/%d/task/%d/comm", (int)pid, (int)tid);
-	n = read_small(path, buf, size);
-	if (n > 0 && buf[n - 1] == '\n')
-		buf[--n] = '\0';
-	return n;
 }
 
 void process_read_boot_id(char *buf, size_t size)

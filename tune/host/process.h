@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Owns facts about processes: identity that survives pid reuse, threads, names. Refuses to signal any.
+// Owns facts about processes: identity that survives pid reuse, threads. Refuses to signal any.
 #pragma once
 
 #include <stdbool.h>
@@ -29,8 +29,6 @@ void thread_list_finish(struct thread_list *list);
 
 // Kernel threads named vhost-PID for this process (Linux before 6.4; later ones are in its task list).
 int process_list_vhost(pid_t pid, struct thread_list *out);
-
-int process_read_comm(pid_t pid, pid_t tid, char *buf, size_t size); // length or -errno
 
 // The id of this boot, "" where the kernel does not say.
 void process_read_boot_id(char *buf, size_t size);
