@@ -25,15 +25,20 @@ static void __attribute__((format(printf, 3, 4))) add(char *out, size_t size, co
 	va_end(ap);
 }
 
+static void begin(struct err *err, int code, const char *fmt, va_list ap)
+{
+	*err = (struct err){ .code = code };
+	add_args(err->text, sizeof(err->text), fmt, ap);
+}
+
 int err_set(struct err *err, int code, const char *fmt, ...)
 {
 	va_list ap;
 
 	if (!err)
 		return code;
-	*err = (struct err){ .code = code };
 	va_start(ap, fmt);
-	add_args(err->text, sizeof(err->text), fmt, ap);
+	begin(err, code, fmt, ap);
 	va_end(ap);
 	return code;
 }
@@ -44,9 +49,8 @@ int err_sys(struct err *err, int code, const char *fmt, ...)
 
 	if (!err)
 		return code;
-	*err = (struct err){ .code = code };
 	va_start(ap, fmt);
-	add_args(err->text, sizeof(err->text), fmt, ap);
+	begin(err, code, fmt, ap);
 	va_end(ap);
 	add(err->text, sizeof(err->text), ": %s", strerror(-code));
 	return code;

@@ -229,7 +229,8 @@ static unsigned size_shift(char unit)
 	}
 }
 
-// Up to three decimals, since "1.5G" is what people write; the result must be whole bytes.
+// Up to three decimals, since "1.5G" is what people write. Kilobytes must come to whole bytes; of larger
+// units the fraction of a byte is dropped.
 bool str_parse_size(const char *text, uint64_t *out)
 {
 	size_t n = strlen(text);
