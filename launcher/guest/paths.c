@@ -17,13 +17,13 @@ static void root_paths(struct paths *paths)
 }
 
 // The XDG base directory specification: a relative value is to be ignored.
-static char *xdg(const char *variable, const char *home, const char *fallback)
+static char *xdg(const char *variable, const char *home, const char *fallback, const char *below)
 {
 	const char *value = getenv(variable);
 
 	if (value && value[0] == '/')
-		return mem_printf("%s/vfiorun", value);
-	return home ? mem_printf("%s/%s/vfiorun", home, fallback) : NULL;
+		return mem_printf("%s/%s", value, below);
+	return home ? mem_printf("%s/%s/%s", home, fallback, below) : NULL;
 }
 
 // A system without a session manager gives no XDG_RUNTIME_DIR; a directory in /tmp would be a name that
@@ -65,9 +65,10 @@ static int user_paths(struct paths *paths, bool to_look, struct err *err)
 	paths->run_base = runtime_dir(to_look, err);
 	if (!paths->run_base)
 		return err ? err->code : -ENOENT;
-	paths->state_base = xdg("XDG_STATE_HOME", home, ".local/state");
-	paths->config_dir = xdg("XDG_CONFIG_HOME", home, ".config");
-	paths->cache_dir = xdg("XDG_CACHE_HOME", home, ".cache");
+	paths->state_base = xdg("XDG_STATE_HOME", home, ".local/state", "vfiorun");
+	paths->config_dir = xdg("XDG_CONFIG_HOME", home, ".config", "vfiorun");
+	paths->firmware_dir = xdg("XDG_CONFIG_HOME", home, ".config", "qemu/firmware");
+	paths->cache_dir = xdg("XDG_CACHE_HOME", home, ".cache", "vfiorun");
 	if (!paths->state_base || !paths->config_dir || !paths->cache_dir)
 		return err_set(err, -ENOENT, "HOME is not set to a directory: there is no place for "
 					     "profiles, firmware variables and logs; set it");
@@ -108,5 +109,6 @@ void paths_finish(struct paths *paths)
 	free(paths->log_dir);
 	free(paths->config_dir);
 	free(paths->cache_dir);
+	free(paths->firmware_dir);
 	*paths = (struct paths){ 0 };
 }

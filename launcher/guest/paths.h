@@ -13,6 +13,7 @@ struct paths {
 	char *log_dir;	  // /var/log/vfiorun, $XDG_STATE_HOME/vfiorun/log
 	char *config_dir; // /etc/vfiorun, $XDG_CONFIG_HOME/vfiorun
 	char *cache_dir;  // /var/cache/vfiorun, $XDG_CACHE_HOME/vfiorun
+	char *firmware_dir; // NULL, $XDG_CONFIG_HOME/qemu/firmware: a user's own descriptors
 };
 
 // Returns 0, or -errno with a message; `paths` must be released either way.

@@ -84,6 +84,7 @@ static void a_relative_directory_counts_as_none(void **state)
 	assert_true(strncmp(paths.run_base, "/run/user/", 10) == 0);
 	assert_string_equal(paths.cache_dir, "/home/u/.cache/vfiorun");
 	assert_string_equal(paths.log_dir, "/home/u/.local/state/vfiorun/log");
+	assert_string_equal(paths.firmware_dir, "/home/u/.config/qemu/firmware");
 	paths_finish(&paths);
 
 	setenv("HOME", "here", 1);
@@ -101,6 +102,7 @@ static void a_captured_machine_has_roots_paths(void **state)
 	assert_int_equal(paths_read_to_look(&paths, true, &err), 0);
 	assert_string_equal(paths.run_base, "/run/vfiorun");
 	assert_string_equal(paths.config_dir, "/home/u/.config/vfiorun");
+	assert_null(paths.firmware_dir);
 	paths_finish(&paths);
 
 	// where the user's are not to be had, nothing is wrong either
