@@ -35,10 +35,11 @@ type_until() {
 within 20 type_until "$SCRATCH/console" first || fail "what is typed does not come back"
 
 note "two more consoles: both hear what was said before"
+consoles=()
 for i in 1 2; do
 	mkfifo "$SCRATCH/in$i"
 	"$VFIORUN" console "$name" <"$SCRATCH/in$i" >"$SCRATCH/console$i" 2>/dev/null &
-	eval "console$i=$!"
+	consoles+=($!)
 done
 exec 5>"$SCRATCH/in1" 6>"$SCRATCH/in2"
 for i in 1 2; do
@@ -52,20 +53,20 @@ for file in console console1 console2; do
 done
 
 note "a reader that stops reading holds up neither the others nor QMP"
-kill -STOP "$console1"
+kill -STOP "${consoles[0]}"
 head -c 200000 /dev/zero | tr '\0' z | fold -w 99 >&6 &
 writer=$!
 sleep 1
 state_is "$name" running || fail "no status beside a slow console"
 kill $writer 2>/dev/null
 wait $writer 2>/dev/null
-kill -CONT "$console1"
+kill -CONT "${consoles[0]}"
 exec 5>&- 6>&- 8>&-
 sleep 0.2
 state_is "$name" running || fail "the end of stdin ends the guest"
 expect 0 "$VFIORUN" stop --force "$name"
 ends 0 "$keeper"
-wait "$console1" "$console2"
+wait "${consoles[@]}"
 nothing_left "after consoles"
 
 note "stdin from a file, stdout to a full device and a closed pipe"

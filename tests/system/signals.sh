@@ -29,7 +29,7 @@ ends 0 "$keeper"
 grep -q 'shutdown (host-qmp-quit)' "/var/log/vfiorun/$name.log" || fail "no quit after a second INT"
 with ignore=powerdown+ignore=quit+ignore=term
 start "$name"
-for i in 1 2 3; do
+for _ in 1 2 3; do
 	kill -INT "$keeper"
 	sleep 0.2
 done
