@@ -1,5 +1,6 @@
 #!/bin/bash
 # Raw arguments, from [qemu] and behind --, reach QEMU as they are; --set is one more line of the profile.
+# shellcheck source=tests/system/lib.sh
 . "$(dirname "$0")/lib.sh"
 
 name=$(guest_name raw)

@@ -1,11 +1,10 @@
 #!/bin/bash
-# The serial console of a real QEMU: its firmware's words, relayed, replayed, to two readers and a slow one.
+# The serial console of a guest that sends back what is typed: relayed, replayed, shared, with a slow reader.
+# shellcheck source=tests/system/lib.sh
 . "$(dirname "$0")/lib.sh"
 
 name=$(guest_name console)
-# Not a boot, but words: a QEMU whose serial line is heard with sga's or the BIOS's output is not needed,
-# since what is typed comes back from a chardev that echoes nothing; so the guest is a boot sector.
-# It prints what it reads, for ever: int 14h is not used, the UART is polled.
+# A boot sector that polls the UART and sends back what it reads, for ever: 03fdh bit 0, 03f8h, 03fdh bit 5.
 boot=$SCRATCH/boot.raw
 printf '%b' '\xba\xfd\x03\xec\xa8\x01\x74\xfb\xba\xf8\x03\xec\x50\xba\xfd\x03\xec\xa8\x20\x74\xfb\x58\xba\xf8\x03\xee\xeb\xe4' \
 	>"$boot"

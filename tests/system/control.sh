@@ -1,10 +1,11 @@
 #!/bin/bash
 # The control socket under hostile clients, and who may ask what.
+# shellcheck source=tests/system/lib.sh
 . "$(dirname "$0")/lib.sh"
 
 need_root
 name=$(guest_name control)
-profile "$name" '[vm]' "qemu = $(fake)" 'operators = daemon' >/dev/null
+profile "$name" '[vm]' "qemu = $(fake '')" 'operators = daemon' >/dev/null
 remember_host
 start "$name"
 socket=/run/vfiorun/$name/control.sock
@@ -45,12 +46,13 @@ printf '{"id":1,' | timeout 0.2 "$talk" "$socket" 1 >/dev/null 2>&1
 serves "after garbage"
 
 note "100 connections, and clients that never read"
-sleep 100 | "$talk" "$socket" hold=100 >"$SCRATCH/held" &
+mkfifo "$SCRATCH/open"
+"$talk" "$socket" hold=100 <"$SCRATCH/open" >"$SCRATCH/held" &
 holder=$!
+exec 5>"$SCRATCH/open"
 within 5 grep -q held "$SCRATCH/held" || fail "100 connections are not taken"
-kill $holder
-pkill -P $$ -x sleep
-wait $holder 2>/dev/null
+exec 5>&-
+ends 0 $holder
 within 5 state_is "$name" running || fail "no status after 100 connections"
 yes '{"id":1,"do":"status"}' | "$talk" "$socket" mute 2>/dev/null &
 mute=$!

@@ -1,10 +1,11 @@
 #!/bin/bash
 # --detach: returns once the guest runs, with nothing of the caller's kept open; a failed start is the
 # caller's to hear of.
+# shellcheck source=tests/system/lib.sh
 . "$(dirname "$0")/lib.sh"
 
 name=$(guest_name detached)
-file=$(profile "$name" '[vm]' "qemu = $(fake)")
+file=$(profile "$name" '[vm]' "qemu = $(fake '')")
 remember_host
 
 note "output that a script collects ends with the command"
@@ -40,13 +41,13 @@ expect 1 timeout 20 "$VFIORUN" run --detach "$file"
 expect_err 'QEMU ended with status 3'
 expect_err 'QEMU: .*exiting with status 3'
 nothing_left "after a failed detached start"
-file=$(profile "$name" '[vm]' "qemu = $(fake)" '[hooks]' 'before = /bin/false')
+file=$(profile "$name" '[vm]' "qemu = $(fake '')" '[hooks]' 'before = /bin/false')
 expect 3 timeout 20 "$VFIORUN" run --detach "$file"
 expect_err 'hook'
 nothing_left "after a failed hook"
 
 note "wait gives what the guest ended with"
-file=$(profile "$name" '[vm]' "qemu = $(fake)")
+file=$(profile "$name" '[vm]' "qemu = $(fake '')")
 expect 0 timeout 20 "$VFIORUN" run --detach "$file"
 "$VFIORUN" wait "$name" 2>/dev/null &
 waiter=$!

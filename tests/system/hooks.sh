@@ -1,5 +1,6 @@
 #!/bin/bash
 # Hooks: their order and environment, what their failures mean, and the last one after a crash.
+# shellcheck source=tests/system/lib.sh
 . "$(dirname "$0")/lib.sh"
 
 name=$(guest_name hooks)
@@ -13,7 +14,7 @@ echo "words of hook \$1"
 END
 )
 hooks=('[hooks]' "before = $hook one" "started = $hook two" "stopped = $hook three")
-profile "$name" '[vm]' "qemu = $(fake)" "${hooks[@]}" >/dev/null
+profile "$name" '[vm]' "qemu = $(fake '')" "${hooks[@]}" >/dev/null
 remember_host
 
 note "in order, each with its surroundings"
@@ -38,24 +39,25 @@ start "$name"
 within 5 grep -q two "$log"
 kill -KILL "$keeper" "$qemu"
 wait "$keeper" 2>/dev/null
+within 5 gone "$qemu"
 expect 0 "$VFIORUN" revert "$name"
 grep -q "^three stopped $name" "$log" || fail "revert ran no hook: $(cat "$log")"
 nothing_left "after a crash"
 
 note "before fails: nothing is started"
-expect 3 "$VFIORUN" run "$(profile "$name" '[vm]' "qemu = $(fake)" '[hooks]' 'before = /bin/false')"
+expect 3 "$VFIORUN" run "$(profile "$name" '[vm]' "qemu = $(fake '')" '[hooks]' 'before = /bin/false')"
 expect_err 'hook .before.*/bin/false.*status 1'
 nothing_left "after a hook failed"
-expect 3 "$VFIORUN" run "$(profile "$name" '[vm]' "qemu = $(fake)" '[hooks]' 'before = /nonexistent/x')"
+expect 3 "$VFIORUN" run "$(profile "$name" '[vm]' "qemu = $(fake '')" '[hooks]' 'before = /nonexistent/x')"
 expect_err '/nonexistent/x'
 nothing_left "without a hook"
-expect 3 timeout 20 "$VFIORUN" run "$(profile "$name" '[vm]' "qemu = $(fake)" '[hooks]' \
+expect 3 timeout 20 "$VFIORUN" run "$(profile "$name" '[vm]' "qemu = $(fake '')" '[hooks]' \
 	'before = /bin/sleep 100' 'timeout = 1')"
 expect_err 'longer than 1 s'
 nothing_left "after a hook that hangs"
 
 note "started fails or hangs: the guest runs on"
-profile "$name" '[vm]' "qemu = $(fake)" '[hooks]' 'started = /bin/sleep 100' 'timeout = 1' >/dev/null
+profile "$name" '[vm]' "qemu = $(fake '')" '[hooks]' 'started = /bin/sleep 100' 'timeout = 1' >/dev/null
 start "$name"
 within 5 grep -q 'longer than 1 s' "$SCRATCH/$name.err" || fail "a hook that hangs is not told of"
 state_is "$name" running || fail "the guest does not run any more"
@@ -64,7 +66,7 @@ ends 0 "$keeper"
 nothing_left "after a started hook that hung"
 
 note "stopped fails: said, and the status is the guest's"
-profile "$name" '[vm]' "qemu = $(fake)" '[hooks]' 'stopped = /bin/false' >/dev/null
+profile "$name" '[vm]' "qemu = $(fake '')" '[hooks]' 'stopped = /bin/false' >/dev/null
 start "$name"
 expect 0 "$VFIORUN" stop "$name"
 ends 0 "$keeper"

@@ -1,6 +1,7 @@
 #!/bin/bash
 # QEMU replaced by programs that exit, hang, lie or print garbage: each run ends by itself with the right
 # status and a message, and leaves nothing.
+# shellcheck source=tests/system/lib.sh
 . "$(dirname "$0")/lib.sh"
 
 name=$(guest_name bad)
@@ -63,8 +64,8 @@ hostile 1 "$(fake close@greeting)" 'QMP ended before the guest ran'
 hostile 1 "$(fake close@query+ignore=term)" 'QMP ended before the guest ran'
 
 note "a QEMU that lies about its threads"
-for lie in 1 0 -1 999999999 parent same; do
-	hostile 1 "$(fake lie=$lie)" 'thread'
+for lie in 1 0 -1 999999999 parent same first; do
+	hostile 1 "$(fake lie=$lie)" thread
 done
 
 note "a guest that ends in many ways once it runs"

@@ -38,6 +38,7 @@ note() {
 
 [[ -x $VFIORUN ]] || fail "no $VFIORUN: run make"
 [[ -x $TOOLS/fake-qmp ]] || fail "no $TOOLS/fake-qmp: run make tools"
+command -v jq >/dev/null || skip "there is no jq: scripts/install-packages test"
 [[ -r /usr/bin/qemu-system-x86_64 ]] || skip "there is no /usr/bin/qemu-system-x86_64"
 
 # --- namespaces
@@ -52,13 +53,11 @@ make_private() {
 		mount -t tmpfs -o mode=0755,size=16m vfiorun-test "$dir" || fail "no tmpfs on $dir"
 	done
 	[[ -d $kvm_parameters ]] || return 0
-	mount --bind /proc/sys/net/ipv4/tcp_notsent_lowat "$kvm_parameters/halt_poll_ns" &&
-		mount --bind /proc/sys/net/ipv4/ip_forward "$kvm_parameters/ignore_msrs" ||
-		fail "no private $kvm_parameters"
+	mount --bind /proc/sys/net/ipv4/tcp_notsent_lowat "$kvm_parameters/halt_poll_ns" || fail "no bind mount"
+	mount --bind /proc/sys/net/ipv4/tcp_sack "$kvm_parameters/ignore_msrs" || fail "no bind mount"
 }
 
-# Sourced with "shared" a test stays among the machine's other guests.
-if [[ ${1:-} != shared && $EUID == 0 ]]; then
+if [[ $EUID == 0 ]]; then
 	if [[ -z ${VFIORUN_TEST_INSIDE:-} ]]; then
 		mkdir -p "${private_dirs[@]}"
 		if unshare --mount --net --pid --fork --mount-proc true 2>/dev/null; then
@@ -215,12 +214,13 @@ start() {
 }
 
 find_processes() {
-	local pid
+	local pid children
 
 	# shellcheck disable=SC2034 # tests use it
 	qemu=$(ask "$1" .pid)
 	monitor=
-	for pid in $(cat "/proc/$keeper/task/$keeper/children"); do
+	read -ra children <"/proc/$keeper/task/$keeper/children"
+	for pid in "${children[@]}"; do
 		[[ $(cat "/proc/$pid/comm" 2>/dev/null) == vfiorun-monitor ]] && monitor=$pid
 	done
 	[[ $monitor ]] || fail "keeper $keeper of $1 has no monitor"
@@ -242,20 +242,17 @@ host_state() {
 	grep -r . "$kvm_parameters" 2>/dev/null | sort
 }
 
-# Processes that a guest left: in a namespace of our own all but this shell, else those that look like it.
+# Processes that a guest left: in a namespace of our own all but this shell, else those that name the test.
 leftovers() {
-	local pid comm
+	local pid arguments
 
-	if [[ $$ != 1 ]]; then
-		ps -eo pid=,args= | grep -E "t$$-|$SCRATCH" | grep -v grep || true
-		return
-	fi
 	for pid in /proc/[0-9]*; do
 		pid=${pid#/proc/}
-		[[ $pid != 1 && $pid != "$BASHPID" ]] && alive "$pid" || continue
-		comm=
-		read -r comm <"/proc/$pid/comm" || continue
-		echo "$pid $comm"
+		[[ $pid != "$$" && $pid != "$BASHPID" ]] || continue
+		alive "$pid" || continue
+		arguments=$(tr '\0' ' ' <"/proc/$pid/cmdline")
+		[[ $$ == 1 || $arguments == *"$SCRATCH"* || $arguments == *t$$-* ]] || continue
+		echo "$pid $(cat "/proc/$pid/comm") $arguments"
 	done 2>/dev/null
 }
 

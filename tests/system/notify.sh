@@ -1,9 +1,10 @@
 #!/bin/bash
 # Under systemd: READY once the guest runs, STATUS, STOPPING.
+# shellcheck source=tests/system/lib.sh
 . "$(dirname "$0")/lib.sh"
 
 name=$(guest_name notify)
-profile "$name" '[vm]' "qemu = $(fake)" >/dev/null
+profile "$name" '[vm]' "qemu = $(fake '')" >/dev/null
 remember_host
 socket=$SCRATCH/notify
 "$TOOLS/talk" "$socket" receive >"$SCRATCH/told" &

@@ -1,9 +1,10 @@
 #!/bin/bash
 # A guest whose keeper or monitor died while it ran: found, refused, taken over, ended.
+# shellcheck source=tests/system/lib.sh
 . "$(dirname "$0")/lib.sh"
 
 name=$(guest_name orphan)
-file=$(profile "$name" '[vm]' "qemu = $(fake)")
+file=$(profile "$name" '[vm]' "qemu = $(fake '')")
 remember_host
 
 # The CPUs of every thread, as the kernel has them.

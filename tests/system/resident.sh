@@ -1,5 +1,6 @@
 #!/bin/bash
 # What stays while a guest runs: sleeping processes, little memory, no rights and no descriptor too many.
+# shellcheck source=tests/system/lib.sh
 . "$(dirname "$0")/lib.sh"
 
 need_root
@@ -29,6 +30,10 @@ same "$(id -u "$user")" "$(status_of "$qemu" Uid | cut -f1)" "QEMU's user"
 same "$(id -u "$user")" "$(status_of "$monitor" Uid | cut -f1)" "the monitor's user"
 same "$qemu" "$(awk '{print $6}' "/proc/$qemu/stat")" "QEMU's session"
 
+descriptors() {
+	find "/proc/$1/fd" -type l -exec readlink {} +
+}
+
 note "QEMU's descriptors"
 # It opens eventfds, sockets and copies of its own; of the machine's files it has only what the plan names.
 jq -r '.fds[].path // empty' "$SCRATCH/plan.json" >"$SCRATCH/paths"
@@ -44,22 +49,22 @@ for number in $wanted; do
 	[[ -e /proc/$qemu/fd/$number ]] || fail "QEMU lacks descriptor $number of the plan"
 done
 for pid in $monitor $qemu; do
-	ls -l "/proc/$pid/fd" | grep -E '\.(lock|host)|journal|cpu_dma_latency' &&
+	descriptors "$pid" | grep -E '/\.lock|/\.host|journal|cpu_dma_latency' &&
 		fail "process $pid holds what is the keeper's"
 done
-ls -l "/proc/$keeper/fd" | grep -q cpu_dma_latency || fail "the keeper does not hold cpu_dma_latency"
-ls -l "/proc/$keeper/fd" | grep -E 'qmp.sock|disk.raw' && fail "the keeper keeps what is QEMU's"
+descriptors "$keeper" | grep -q cpu_dma_latency || fail "the keeper does not hold cpu_dma_latency"
+descriptors "$keeper" | grep disk.raw && fail "the keeper keeps what is QEMU's"
 
 note "the keeper's rights"
-same "cap_chown,cap_dac_override,cap_kill,cap_setgid,cap_setuid,cap_sys_nice" \
-	"$(capsh --decode="$(status_of "$keeper" CapEff)" | sed 's/.*=//')" "the keeper's capabilities"
+# chown, dac_override, kill, setgid, setuid, sys_nice
+same 00000000008000e3 "$(status_of "$keeper" CapEff)" "the keeper's capabilities"
 same "$(status_of "$keeper" CapEff)" "$(status_of "$keeper" CapPrm)" "what the keeper may take again"
 same "$(status_of "$keeper" CapEff)" "$(status_of "$keeper" CapBnd)" "what the keeper can gain"
 
 note "memory"
 pss=$(($(awk '/^Pss:/ {print $2}' "/proc/$keeper/smaps_rollup") +
 	$(awk '/^Pss:/ {print $2}' "/proc/$monitor/smaps_rollup")))
-[[ $pss -le 4096 ]] || fail "keeper and monitor take $pss KiB, more than 4 MiB"
+[[ $pss -le 4096 || $VFIORUN == */build-san/* ]] || fail "keeper and monitor take $pss KiB, more than 4 MiB"
 
 note "$pss KiB; no wake-ups in 10 s of idleness"
 switches() {

@@ -1,5 +1,6 @@
 #!/bin/bash
 # The main job with a real QEMU: pinned as planned, seen as the kernel sees it, ended, and the host as before.
+# shellcheck source=tests/system/lib.sh
 . "$(dirname "$0")/lib.sh"
 
 remember_host
@@ -61,6 +62,18 @@ truncate -s 1M "$SCRATCH/disk.raw"
 chmod 666 "$SCRATCH/disk.raw"
 check_run '[cpu]' 'pin = 1,0' 'emulator = 0' 'iothreads = 1' 'iothread_pin = 1' \
 	'[disk "system"]' "file = $SCRATCH/disk.raw" 'format = raw'
+
+note "all pinned before the guest may run"
+file=$(profile "$name" '[vm]' "qemu = $(fake pins@continue)" '[cpu]' 'pin = 1,0' 'emulator = 0' \
+	'iothreads = 1' 'iothread_pin = 1' '[disk "system"]' "file = $SCRATCH/disk.raw" 'format = raw')
+start "$name"
+for wanted in 'vcpu0 on 1' 'vcpu1 on 0' 'iothread0 on 1'; do
+	grep -qx "fake-qmp: $wanted" "/var/log/vfiorun/$name.log" ||
+		fail "not $wanted when the guest was let run: $(grep fake-qmp "/var/log/vfiorun/$name.log")"
+done
+expect 0 "$VFIORUN" stop "$name"
+ends 0 "$keeper"
+nothing_left "after a fake run"
 
 if [[ -r /dev/kvm && -w /dev/kvm && $EUID == 0 ]]; then
 	note "KVM"

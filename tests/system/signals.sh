@@ -1,5 +1,6 @@
 #!/bin/bash
 # Ctrl-C, TERM and HUP in each phase; the console on a real terminal, whose settings come back whoever dies.
+# shellcheck source=tests/system/lib.sh
 . "$(dirname "$0")/lib.sh"
 
 name=$(guest_name signals)
@@ -74,7 +75,7 @@ shell_with() {
 
 # Types on the terminal.
 type_keys() {
-	printf "$@" >&7
+	printf '%b' "$1" >&7
 }
 
 screen_says() {

@@ -1,12 +1,13 @@
 #!/bin/bash
 # Guests at the same instant, names that are none, and a run directory that is full, foreign or damaged.
+# shellcheck source=tests/system/lib.sh
 . "$(dirname "$0")/lib.sh"
 
 need_root
 name=$(guest_name one)
-file=$(profile "$name" '[vm]' "qemu = $(fake)")
+file=$(profile "$name" '[vm]' "qemu = $(fake '')")
 other=$(guest_name two)
-profile "$other" '[vm]' "qemu = $(fake)" >/dev/null
+profile "$other" '[vm]' "qemu = $(fake '')" >/dev/null
 run=/run/vfiorun
 expect 0 "$VFIORUN" plan "$file"
 remember_host
@@ -65,11 +66,12 @@ expect 1 "$VFIORUN" qmp nobody-here query-status
 diff "$SCRATCH/before" <(ls -A $run) || fail "a file was left"
 
 note "a state file that is damaged, or gone"
-for damage in 'truncate -s 0' 'truncate -s 100' 'rm' 'cp /bin/true'; do
+for damage in 'truncate -s 0' 'truncate -s 100' 'truncate -s 1M' rm 'cp /bin/true'; do
 	start "$name"
 	kill -KILL "$keeper" "$qemu"
 	wait "$keeper" 2>/dev/null
-	[[ $damage == cp* ]] && cp /bin/true "$run/$name/state" || $damage "$run/$name/state"
+	within 5 gone "$qemu"
+	$damage "$run/$name/state"
 	expect 0 "$VFIORUN" list
 	expect 0 "$VFIORUN" revert "$name"
 	nothing_left "after $damage state"
@@ -92,6 +94,7 @@ note "a journal that was cut short"
 start "$name"
 kill -KILL "$keeper" "$qemu"
 wait "$keeper" 2>/dev/null
+within 5 gone "$qemu"
 printf 'do\t99\t1\tse' >>"$run/$name/journal"
 expect 0 "$VFIORUN" revert "$name"
 nothing_left "after a cut journal"

@@ -1,5 +1,6 @@
 #!/bin/bash
 # Mistakes of a person: status 2, the place and a hint, all in one go, and nothing touched.
+# shellcheck source=tests/system/lib.sh
 . "$(dirname "$0")/lib.sh"
 
 name=$(guest_name usage)
@@ -54,7 +55,7 @@ expect 0 "$VFIORUN" --help
 expect 0 "$VFIORUN" help stop
 
 note "closed and full standard descriptors"
-file=$(profile "$name" '[vm]' "qemu = $(fake)")
+file=$(profile "$name" '[vm]' "qemu = $(fake '')")
 for command in "plan $file" "plan --json $file" "argv $file" list "list --json" --help --version host; do
 	got=0
 	# shellcheck disable=SC2086

@@ -1,5 +1,6 @@
 #!/bin/bash
 # Without root: a plain guest launches, is pinned and supervised, and its files are its user's own.
+# shellcheck source=tests/system/lib.sh
 . "$(dirname "$0")/lib.sh"
 
 need_root # to become nobody

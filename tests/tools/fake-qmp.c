@@ -16,12 +16,16 @@
 //             line=N     a line of N (20971520) bytes
 //             noid       an error that answers no command
 //             greet      a greeting
+//             pins       tells on stderr which CPUs each of its threads may use
 //     STAGE:  start (before anything is heard) greeting (in place of being connected: before the greeting)
-//             ready (capabilities answered) query (query-cpus-fast asked) cont (cont answered) powerdown quit
-//   lie=VALUE            VALUE as the thread id of all threads; "parent": of whoever started it, "same": its own
+//             ready (capabilities answered) query (query-cpus-fast asked) continue (cont asked) cont (cont
+//             answered) powerdown quit
+//   lie=VALUE            VALUE as the thread id of all threads; "parent": of whoever started it, "same": its own,
+//                        "first": of its first thread
 //   ignore=WHAT          powerdown, quit or term
 //   split                writes one byte at a time
 #include "base/cleanup.h"
+#include "base/cpuset.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "qmp/json.h"
@@ -30,6 +34,7 @@
 #include <err.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <semaphore.h>
 #include <signal.h>
 #include <string.h>
@@ -184,6 +189,23 @@ static void do_greet(long n)
 	greet();
 }
 
+static void do_pins(long n)
+{
+	(void)n;
+	for (size_t i = 0; i < fake.thread_count; i++) {
+		const struct thread *thread = &fake.threads[i];
+		AUTO_FREE char *list = NULL;
+		struct cpuset cpus = { 0 };
+
+		sched_getaffinity(thread->tid, sizeof(cpus.bits), (cpu_set_t *)cpus.bits);
+		list = cpuset_text(&cpus);
+		if (thread->iothread)
+			fprintf(stderr, "fake-qmp: %s on %s\n", thread->iothread, list);
+		else
+			fprintf(stderr, "fake-qmp: vcpu%d on %s\n", thread->vcpu, list);
+	}
+}
+
 static const struct action {
 	const char *name;
 	void (*perform)(long n);
@@ -198,9 +220,11 @@ static const struct action {
 	{ "line", do_line, 20 << 20 },
 	{ "noid", do_noid, 0 },
 	{ "greet", do_greet, 0 },
+	{ "pins", do_pins, 0 },
 };
 
-static const char *const stages[] = { "start", "greeting", "ready", "query", "cont", "powerdown", "quit" };
+static const char *const stages[] = { "start", "greeting", "ready", "query", "continue", "cont",
+				      "powerdown", "quit" };
 static const char *const modifiers[] = { "split", "ignore=powerdown", "ignore=quit", "ignore=term" };
 
 // Matches ACTION[=N]@STAGE.
@@ -311,6 +335,8 @@ static void print_tid(const struct thread *thread, struct str *out)
 		str_addf(out, "%d", getppid());
 	else if (strcmp(lie, "same") == 0)
 		str_addf(out, "%d", getpid());
+	else if (strcmp(lie, "first") == 0)
+		str_addf(out, "%d", fake.threads[0].tid);
 	else
 		str_add(out, lie);
 }
@@ -393,6 +419,7 @@ static void on_query_iothreads(const char *id)
 
 static void on_cont(const char *id)
 {
+	reach("continue");
 	fake.status = "running";
 	say_event("RESUME", "");
 	answer(id, "{}");
