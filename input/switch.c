@@ -35,6 +35,12 @@ enum switch_side switch_get_side(const struct switch_engine *engine)
 	return engine->side;
 }
 
+static void set_clock(struct switch_engine *engine, uint64_t now)
+{
+	if (now > engine->now)
+		engine->now = now;
+}
+
 static struct source *find_source(const struct switch_engine *engine, int device)
 {
 	for (size_t i = 0; i < engine->n_sources; i++)
@@ -276,12 +282,8 @@ void switch_command(struct switch_engine *engine, uint64_t now, enum switch_comm
 	obey(engine, command);
 }
 
-void switch_set_guest_ready(struct switch_engine *engine, uint64_t now, bool ready)
+static void lose_guest(struct switch_engine *engine)
 {
-	switch_tick(engine, now);
-	engine->guest_ready = ready;
-	if (ready)
-		return;
 	engine->guest_known_leds = 0;
 	if (engine->side == SWITCH_GUEST) {
 		make_switch(engine);
@@ -292,12 +294,21 @@ void switch_set_guest_ready(struct switch_engine *engine, uint64_t now, bool rea
 	}
 }
 
+// A guest that is lost gets nothing that was due before that.
+void switch_set_guest_ready(struct switch_engine *engine, uint64_t now, bool ready)
+{
+	set_clock(engine, now);
+	engine->guest_ready = ready;
+	if (!ready)
+		lose_guest(engine);
+	switch_tick(engine, now);
+}
+
 /* Time */
 
 void switch_tick(struct switch_engine *engine, uint64_t now)
 {
-	if (now > engine->now)
-		engine->now = now;
+	set_clock(engine, now);
 	if (engine->hold_until <= engine->now)
 		report_decide(engine);
 	if (engine->switch_at <= engine->now)
@@ -390,15 +401,9 @@ static void take_report(struct switch_engine *engine, struct source *source)
 	switch_soon(engine);
 }
 
-void switch_feed(struct switch_engine *engine, uint64_t now, int device,
-		 const struct switch_event *event)
+static void take_event(struct switch_engine *engine, struct source *source,
+		       const struct switch_event *event)
 {
-	struct source *source;
-
-	switch_tick(engine, now);
-	source = find_source(engine, device);
-	if (!source)
-		return;
 	if (event->type != EV_SYN) {
 		if (!source->lost)
 			source->events[source->n_events++] = *event;
@@ -411,6 +416,28 @@ void switch_feed(struct switch_engine *engine, uint64_t now, int device,
 		take_report(engine, source);
 }
 
+// What is due first, unless that may be a grab of this device: what comes now was read before it.
+static struct source *begin_with(struct switch_engine *engine, uint64_t now, int device)
+{
+	struct source *source = find_source(engine, device);
+
+	if (!source || source->grabbed)
+		switch_tick(engine, now);
+	else
+		set_clock(engine, now);
+	return source;
+}
+
+void switch_feed(struct switch_engine *engine, uint64_t now, int device,
+		 const struct switch_event *event)
+{
+	struct source *source = begin_with(engine, now, device);
+
+	if (source)
+		take_event(engine, source, event);
+	switch_tick(engine, now);
+}
+
 static void add_changes(struct source *source, const struct keyset *changed, int32_t value)
 {
 	KEYSET_FOREACH(code, changed)
@@ -418,22 +445,26 @@ static void add_changes(struct source *source, const struct keyset *changed, int
 			(struct switch_event){ EV_KEY, (uint16_t)code, value };
 }
 
-void switch_sync(struct switch_engine *engine, uint64_t now, int device, const struct keyset *held)
+static void take_snapshot(struct switch_engine *engine, struct source *source,
+			  const struct keyset *held)
 {
-	struct source *source;
-	struct keyset released, pressed;
+	struct keyset released = keyset_without(source->held, held);
+	struct keyset pressed = keyset_without(*held, &source->held);
 
-	switch_tick(engine, now);
-	source = find_source(engine, device);
-	if (!source)
-		return;
 	source->lost = false;
 	source->n_events = 0;
-	released = keyset_without(source->held, held);
-	pressed = keyset_without(*held, &source->held);
 	add_changes(source, &released, 0);
 	add_changes(source, &pressed, 1);
 	take_report(engine, source);
+}
+
+void switch_sync(struct switch_engine *engine, uint64_t now, int device, const struct keyset *held)
+{
+	struct source *source = begin_with(engine, now, device);
+
+	if (source)
+		take_snapshot(engine, source, held);
+	switch_tick(engine, now);
 }
 
 void switch_set_led(struct switch_engine *engine, uint64_t now, enum switch_side side, int device,

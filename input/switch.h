@@ -99,8 +99,8 @@ struct switch_sink {
 	void (*write_back)(void *context, int device, const struct switch_event *event);
 
 	// EVIOCGRAB on or off. On: after the grab, EVIOCGKEY is read, which also empties the queue of
-	// key events from before the grab (evdev_handle_get_val), and the rest of the queue is read and
-	// dropped. Is a key down, whose press the host may have seen, the grab is undone, `held` filled
+	// key events from before the grab (evdev_handle_get_val), and the rest of the queue, and what was
+	// read and not fed yet, is dropped: the host had it. Is a key down, whose press the host may have seen, the grab is undone, `held` filled
 	// and -EAGAIN returned: the device is grabbed once it is up, or after wait_us. Returns 0 or
 	// another -errno; then it is tried again after SWITCH_RETRY_US, and whenever the last key of
 	// the device comes up. Off: `held` is NULL and what is returned does not matter.
@@ -128,7 +128,8 @@ struct switch_engine *switch_new(const struct switch_config *config, const struc
 void switch_free(struct switch_engine *engine);
 
 // All below take the time in µs of a clock that does not jump; a time before the last one counts as
-// the last one. What was due by then is done first, so that late calls of switch_tick change nothing.
+// the last one. What was due by then is done first, so that late calls of switch_tick change nothing,
+// but that a device whose first grab is due is the host's until then.
 
 struct switch_device {
 	struct keyset held; // down now (EVIOCGKEY)

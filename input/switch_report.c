@@ -37,10 +37,10 @@ void report_decide(struct switch_engine *engine)
 {
 	unsigned count = engine->n_held_back;
 
+	engine->hold_until = SWITCH_NEVER;
+	engine->n_held_back = 0;
 	if (count == 0)
 		return;
-	engine->n_held_back = 0;
-	engine->hold_until = SWITCH_NEVER;
 	for (unsigned i = 0; i < count; i++) {
 		route_close(engine);
 		route_press(engine, engine->held_back[i].source, &engine->held_back[i].key);

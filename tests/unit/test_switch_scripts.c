@@ -18,6 +18,7 @@
 //	guest ready | gone		ready at first
 //	cmd host | guest | toggle | letgo
 //	wait 200ms
+//	tick				both times
 //	deadline 200ms | never		from now; compared
 //
 // Each script runs twice: with switch_tick called when it is due, and with it never called, where the
@@ -409,6 +410,12 @@ static void do_wait(struct script *script, char **words)
 	script->now = end;
 }
 
+static void do_tick(struct script *script, char **words)
+{
+	(void)words;
+	switch_tick(script->engine, script->now);
+}
+
 static void do_deadline(struct script *script, char **words)
 {
 	uint64_t want = parse_time(script, words[1]), due = switch_deadline(script->engine);
@@ -436,6 +443,7 @@ static const struct statement {
 	{ "guest", do_guest, false },
 	{ "cmd", do_cmd, false },
 	{ "wait", do_wait, false },
+	{ "tick", do_tick, false },
 	{ "deadline", do_deadline, false },
 };
 
