@@ -72,6 +72,7 @@ $(B)/tools/%: $(B)/tests/tools/%.o $(LIBRARY)
 	$(call say,LD)$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(LIBRARY) $(LIBS)
 
 $(B)/tools/make-host: $(B)/tests/unit/bighost.o $(B)/tests/unit/tree.o
+$(B)/fuzz/fuzz_switch: $(B)/tests/unit/input_world.o
 
 tools: $(TOOLS)
 

@@ -180,21 +180,18 @@ static int parse_parts(const char *text, struct part parts[CHORD_KEYS_MAX], stru
 	return count;
 }
 
-// One of the chords that the parts stand for: bit i of `choice` takes the right key of part i. False:
-// it names a key twice, or takes the right key of a part that has one only.
+// One of the chords that the parts stand for: a bit of `choice`, the last part's the lowest, takes the right
+// key. False: that names a key twice, or a part has no right key.
 static bool choose(const struct part *parts, unsigned count, unsigned choice, struct chord *out)
 {
 	*out = (struct chord){ 0 };
 	for (unsigned i = 0; i < count; i++) {
-		unsigned side = choice >> i & 1, at = out->count;
+		unsigned side = choice >> (count - 1 - i) & 1;
 		uint16_t code = parts[i].codes[side];
 
 		if (side >= parts[i].count || chord_has(out, code))
 			return false;
-		for (; at > 0 && out->keys[at - 1] > code; at--)
-			out->keys[at] = out->keys[at - 1];
-		out->keys[at] = code;
-		out->count++;
+		out->keys[out->count++] = code;
 	}
 	return true;
 }

@@ -22,7 +22,7 @@ struct str;
 enum { CHORD_KEYS_MAX = 5 };
 
 struct chord {
-	uint16_t keys[CHORD_KEYS_MAX]; // ascending, each once
+	uint16_t keys[CHORD_KEYS_MAX]; // as written, each once
 	unsigned count;
 	int action; // the caller's
 };
