@@ -115,7 +115,9 @@ static void serve(struct monitor *monitor)
 
 int monitor_main(const struct monitor_setup *setup)
 {
-	struct monitor monitor = { .setup = setup, .phase = setup->phase, .console.fd = -1 };
+	struct monitor monitor = {
+		.setup = setup, .loop = LOOP_CLOSED, .phase = setup->phase, .console.fd = -1
+	};
 	struct err err = ERR_NONE;
 	int r;
 

@@ -16,7 +16,13 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { CLIENTS_MAX = 64, REQUEST_MAX = 1 << 20, BACKLOG_MAX = 4 << 20, CONSOLE_BACKLOG_MAX = 1 << 20 };
+enum {
+	CLIENTS_MAX = 64,  // who may ask anything
+	STRANGERS_MAX = 8, // who may not, and must not take the places of those who may
+	REQUEST_MAX = 1 << 20,
+	BACKLOG_MAX = 4 << 20,
+	CONSOLE_BACKLOG_MAX = 1 << 20,
+};
 
 static void client_free(struct monitor *monitor, struct client *client)
 {
@@ -188,13 +194,19 @@ static void judge(struct monitor *monitor, struct client *client)
 	client->operator_ = entry && strv_has(&plan->operators, entry->pw_name);
 }
 
-static size_t count_clients(const struct monitor *monitor)
+static bool is_stranger(const struct client *client)
+{
+	return !client->owner && !client->operator_;
+}
+
+// `client` is in the list already.
+static bool has_place(const struct monitor *monitor, const struct client *client)
 {
 	size_t n = 0;
 
-	for (const struct client *client = monitor->clients; client; client = client->next)
-		n++;
-	return n;
+	for (const struct client *at = monitor->clients; at; at = at->next)
+		n += is_stranger(at) == is_stranger(client);
+	return n <= (is_stranger(client) ? STRANGERS_MAX : CLIENTS_MAX);
 }
 
 static void accept_client(void *context, uint32_t events)
@@ -206,10 +218,6 @@ static void accept_client(void *context, uint32_t events)
 	(void)events;
 	if (fd < 0)
 		return;
-	if (count_clients(monitor) >= CLIENTS_MAX) {
-		close(fd);
-		return;
-	}
 	client = mem_new(1, sizeof(*client));
 	client->fd = fd;
 	client->monitor = monitor;
@@ -220,7 +228,7 @@ static void accept_client(void *context, uint32_t events)
 	client->next = monitor->clients;
 	monitor->clients = client;
 	judge(monitor, client);
-	if (loop_add(&monitor->loop, &client->source, EPOLLIN) < 0)
+	if (!has_place(monitor, client) || loop_add(&monitor->loop, &client->source, EPOLLIN) < 0)
 		client_free(monitor, client);
 }
 

@@ -23,7 +23,7 @@ struct console {
 	char ring[CONSOLE_RING]; // what it said last, for clients that come later
 	size_t ring_total;
 	struct str to_guest, to_stdout; // bytes that wait
-	bool reads_stdin, raw, eof_sent;
+	bool reads_stdin, raw;
 	struct termios saved;
 };
 

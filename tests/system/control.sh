@@ -54,6 +54,15 @@ within 5 grep -q held "$SCRATCH/held" || fail "100 connections are not taken"
 exec 5>&-
 ends 0 $holder
 within 5 state_is "$name" running || fail "no status after 100 connections"
+note "strangers that fill the places leave those of root free"
+mkfifo "$SCRATCH/open2"
+setpriv --reuid bin --regid bin --clear-groups "$talk" "$socket" hold=100 <"$SCRATCH/open2" >"$SCRATCH/held2" &
+holder=$!
+exec 5>"$SCRATCH/open2"
+within 5 grep -q held "$SCRATCH/held2" || fail "100 connections of a stranger are not taken"
+serves "while a stranger holds 100 connections"
+exec 5>&-
+ends 0 $holder
 yes '{"id":1,"do":"status"}' | "$talk" "$socket" mute 2>/dev/null &
 mute=$!
 sleep 1
