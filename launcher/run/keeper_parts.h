@@ -4,6 +4,9 @@
 
 #include "launcher/run/keeper.h"
 
+// Beside the greeting QEMU must answer a few queries; they take milliseconds unless it is ill.
+enum { KEEPER_START_EXTRA_MS = 30000 };
+
 // keeper_threads.c
 int keeper_pin_thread(struct keeper *keeper, int row, pid_t tid, struct err *err);
 int keeper_pin_others(struct keeper *keeper, struct err *err); // emulator and vhost threads
@@ -25,9 +28,12 @@ void keeper_interrupt(struct keeper *keeper);
 int keeper_outcome(struct keeper *keeper);
 
 // keeper.c
+int keeper_write_phase(struct keeper *keeper, enum phase phase, struct err *err);
 void keeper_fail(struct keeper *keeper, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-void keeper_handle_message(struct keeper *keeper, const struct message *message);
 
 // keeper_settle.c
 int keeper_open_world(struct keeper *keeper, struct err *err);
-void keeper_end_hook(struct keeper *keeper, bool force);
+
+// keeper_messages.c
+void keeper_handle_message(struct keeper *keeper, const struct message *message);
+void keeper_end_hook(struct keeper *keeper, bool force); // the `started` one; force: its time is over
