@@ -437,6 +437,12 @@ static void test_allowed(void **state)
 		  "sys/fs/cgroup/cpuset/box/cpuset.cpus = 3\n", "0-3" },
 		{ "sys/fs/cgroup/cpuset.cpus.effective = 0-1\n", "0-1" },
 		{ "proc/self/status = Cpus_allowed_list: 8-9\n", "0-3" },
+		// isolcpus=2,3: what the affinity lacks from boot on, the cpuset may still grant
+		{ CPUS "isolated = 2-3\nproc/self/status = Cpus_allowed_list: 0-1\n", "0-3" },
+		{ CPUS "isolated = 2-3\nproc/self/status = Cpus_allowed_list: 0\n"
+		  "proc/self/cgroup = 0::/\nsys/fs/cgroup/cpuset.cpus.effective = 0-3\n", "0,2-3" },
+		{ CPUS "isolated = 2-3\nproc/self/status = Cpus_allowed_list: 0-1\n"
+		  "proc/self/cgroup = 0::/a\nsys/fs/cgroup/a/cpuset.cpus.effective = 0-2\n", "0-2" },
 		{ "proc/self/status = Cpus_allowed_list: many\nproc/self/cgroup = junk\n", "0-3" },
 		{ "", "0-3" },
 	};

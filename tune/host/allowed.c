@@ -74,20 +74,32 @@ static bool read_cgroup(struct root *root, const char *line, struct cpuset *out)
 	       read_upwards(root, "sys/fs/cgroup/cpuset", path + 1, "cpuset.cpus", out);
 }
 
-bool allowed_read(struct root *root, struct cpuset *out)
+static bool read_cpuset(struct root *root, struct cpuset *out)
 {
 	AUTO_STR struct str text = { 0 };
 	AUTO_STRV struct strv lines = { 0 };
-	struct cpuset found = { 0 };
-	bool known = read_status(root, &found);
 
-	if (!known && root_read_all(root, "proc/self/cgroup", &text, FILE_MAX) == 0)
+	if (root_read_all(root, "proc/self/cgroup", &text, FILE_MAX) == 0)
 		strv_split(&lines, str_text(&text), "\n");
-	for (size_t i = 0; i < lines.count && !known; i++)
-		known = read_cgroup(root, lines.items[i], &found);
-	if (!known)
-		known = root_read_cpulist(root, "sys/fs/cgroup/cpuset.cpus.effective", &found) == 0;
-	if (known)
-		*out = found;
-	return known;
+	for (size_t i = 0; i < lines.count; i++) {
+		if (read_cgroup(root, lines.items[i], out))
+			return true;
+	}
+	return root_read_cpulist(root, "sys/fs/cgroup/cpuset.cpus.effective", out) == 0;
+}
+
+bool allowed_read(struct root *root, const struct cpuset *isolated, struct cpuset *out)
+{
+	struct cpuset found = { 0 }, granted = { 0 };
+
+	if (!read_status(root, &found))
+		return read_cpuset(root, out);
+	if (!cpuset_contains(&found, isolated)) {
+		if (!read_cpuset(root, &granted))
+			granted = *isolated;
+		cpuset_and(&granted, isolated);
+		cpuset_or(&found, &granted);
+	}
+	*out = found;
+	return true;
 }

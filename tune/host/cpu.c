@@ -258,7 +258,7 @@ static void read_frequencies(struct root *root, struct cpu_facts *facts)
 static void read_allowed(struct root *root, struct cpu_facts *facts)
 {
 	facts->allowed = facts->online;
-	if (!allowed_read(root, &facts->allowed))
+	if (!allowed_read(root, &facts->isolated, &facts->allowed))
 		return;
 	cpuset_and(&facts->allowed, &facts->online);
 	if (cpuset_is_empty(&facts->allowed))
