@@ -40,13 +40,17 @@ static void refuse_value(const struct profile *profile, const struct wish *wish,
 static size_t add_wish(const struct profile *profile, const struct facts *facts, const struct wish *wish,
 		       const struct cpuset *cpus, struct plan *plan, struct diags *diags)
 {
+	struct cpuset policies = { 0 };
 	size_t found = 0;
 
 	for (size_t i = 0; i < facts->attributes.count; i++) {
 		const struct attribute_fact *fact = &facts->attributes.items[i];
 
-		if (fact->attribute != wish->attribute || (fact->cpu >= 0 && !cpuset_has(cpus, fact->cpu)))
+		if (fact->attribute != wish->attribute ||
+		    (fact->cpu >= 0 && !cpuset_has(cpus, fact->cpu)) || cpuset_has(&policies, fact->policy))
 			continue;
+		if (fact->policy >= 0)
+			cpuset_add(&policies, fact->policy);
 		if (!found++ && !attribute_takes(fact, wish->value))
 			refuse_value(profile, wish, fact, diags);
 		change_add(&plan->changes, wish->kind, fact->path, fact->value, wish->value, "%s",

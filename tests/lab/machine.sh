@@ -8,21 +8,26 @@
 #	02:00.0		an NVMe drive that has a virtual function to give
 #	03:00.0		an xHCI controller with a keyboard and a mouse
 #	00:02.0		the host's own graphics card
+#	cpufreq		1 to 3 GHz; CPUs 2 and 3 share a clock, the others have one each (cpufreq.asl)
 #
-# Sets `machine` to QEMU's command. $1: a folder that the machine may write to; $2: QEMU's words for the
-# second serial port; $3 and $4: kernel and initramfs; $5: the kernel line.
+# make_machine PARTS EXCHANGE SERIAL WORDS sets `machine` to QEMU's command. PARTS is a folder with kernel, initrd
+# and cpufreq.aml, EXCHANGE one that the machine may write to, SERIAL QEMU's word for the second serial port,
+# WORDS the kernel line.
 make_machine() {
+	local parts=$1 exchange=$2 serial=$3 words=$4
+
 	machine=(qemu-system-x86_64 -name lab -nodefaults -no-user-config -no-reboot -display none)
-	machine+=(-machine 'q35,kernel_irqchip=split' -accel 'tcg,thread=multi' -cpu Skylake-Client-v3)
+	machine+=(-machine 'q35,kernel_irqchip=split' -accel 'tcg,thread=multi' -cpu 'Skylake-Client-v3,+acpi')
 	machine+=(-smp '4,sockets=2,cores=1,threads=2' -m 2G)
 	machine+=(-object 'memory-backend-ram,id=node0,size=1G' -numa 'node,nodeid=0,cpus=0-1,memdev=node0')
 	machine+=(-object 'memory-backend-ram,id=node1,size=1G' -numa 'node,nodeid=1,cpus=2-3,memdev=node1')
 	machine+=(-numa 'dist,src=0,dst=1,val=21')
 	# before all devices that it shall serve
 	machine+=(-device 'intel-iommu,intremap=on,caching-mode=on')
-	machine+=(-serial "file:$1/console" -serial "$2")
+	machine+=(-acpitable "file=$parts/cpufreq.aml")
+	machine+=(-serial "file:$exchange/console" -serial "$serial")
 	add_share outer 10 / ',readonly=on'
-	add_share exchange 11 "$1" ''
+	add_share exchange 11 "$exchange" ''
 	machine+=(-device 'bochs-display,addr=2')
 	add_port graphics 1c.0 1
 	machine+=(-device 'ati-vga,bus=graphics,addr=0.0,multifunction=on')
@@ -36,7 +41,7 @@ make_machine() {
 	add_port usb 1e.0 3
 	machine+=(-device 'qemu-xhci,bus=usb,id=xhci')
 	machine+=(-device 'usb-kbd,bus=xhci.0' -device 'usb-mouse,bus=xhci.0')
-	machine+=(-kernel "$3" -initrd "$4" -append "$5")
+	machine+=(-kernel "$parts/kernel" -initrd "$parts/initrd" -append "$words")
 }
 
 virtual_function=sriov_max_vfs=1,sriov_vq_flexible=2,sriov_vi_flexible=1

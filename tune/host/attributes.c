@@ -6,11 +6,12 @@
 #include "base/str.h"
 #include "tune/host/root.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define CPU_DIR "sys/devices/system/cpu"
 
-// %d is the CPU; `choices` is read once, of the first CPU that has it.
+// Of a CPU: a name in its cpufreq directory. `choices` is read once, of the first CPU that has it.
 static const struct row {
 	bool per_cpu;
 	const char *path, *choices;
@@ -26,12 +27,29 @@ static const struct row {
 	[ATTRIBUTE_LATENCY] = { false, "dev/cpu_dma_latency", NULL },
 };
 
-static char *cpu_path(int cpu, const char *name)
+// cpuN/cpufreq is a link to ../cpufreq/policyM, which CPUs that share a clock have in common. One value must
+// have one path, or two guests would not see that they want the same.
+static int find_policy(struct root *root, int cpu)
 {
+	AUTO_FREE char *link = mem_printf(CPU_DIR "/cpu%d/cpufreq", cpu);
+	char target[64];
+	int policy, end = 0;
+
+	if (root_readlink(root, link, target, sizeof(target)) < 0 ||
+	    sscanf(target, "../cpufreq/policy%d%n", &policy, &end) != 1 || target[end] || policy < 0 ||
+	    policy >= CPUSET_MAX)
+		return -1;
+	return policy;
+}
+
+static char *cpu_path(int cpu, int policy, const char *name)
+{
+	if (policy >= 0)
+		return mem_printf(CPU_DIR "/cpufreq/policy%d/%s", policy, name);
 	return mem_printf(CPU_DIR "/cpu%d/cpufreq/%s", cpu, name);
 }
 
-static void add(struct root *root, enum attribute attribute, int cpu, const char *path,
+static void add(struct root *root, enum attribute attribute, int cpu, int policy, const char *path,
 		const char *choices, struct attribute_facts *facts)
 {
 	struct attribute_fact *fact;
@@ -51,6 +69,7 @@ static void add(struct root *root, enum attribute attribute, int cpu, const char
 	fact = MEM_PUSH(facts->items, facts->count);
 	*fact = (struct attribute_fact){ .attribute = attribute,
 					 .cpu = cpu,
+					 .policy = policy,
 					 .path = mem_printf("/%s", path),
 					 .value = n >= 0 ? mem_dup(value) : NULL,
 					 .choices = mem_dup(choices) };
@@ -63,15 +82,16 @@ static void add_per_cpu(struct root *root, enum attribute attribute, const struc
 	char choices[512] = "";
 
 	CPUSET_FOREACH(cpu, cpus) {
-		AUTO_FREE char *path = cpu_path(cpu, row->path);
+		int policy = find_policy(root, cpu);
+		AUTO_FREE char *path = cpu_path(cpu, policy, row->path);
 
 		if (row->choices && !choices[0]) {
-			AUTO_FREE char *offered = cpu_path(cpu, row->choices);
+			AUTO_FREE char *offered = cpu_path(cpu, policy, row->choices);
 
 			if (root_read(root, offered, choices, sizeof(choices)) < 0)
 				choices[0] = '\0';
 		}
-		add(root, attribute, cpu, path, choices[0] ? choices : NULL, facts);
+		add(root, attribute, cpu, policy, path, choices[0] ? choices : NULL, facts);
 	}
 }
 
@@ -85,7 +105,7 @@ void attribute_facts_read(struct root *root, unsigned wanted, const struct cpuse
 		if (rows[i].per_cpu)
 			add_per_cpu(root, (enum attribute)i, cpus, facts);
 		else
-			add(root, (enum attribute)i, -1, rows[i].path, NULL, facts);
+			add(root, (enum attribute)i, -1, -1, rows[i].path, NULL, facts);
 	}
 }
 

@@ -24,7 +24,8 @@ enum attribute {
 
 struct attribute_fact {
 	enum attribute attribute;
-	int cpu; // -1: not of a CPU
+	int cpu;    // -1: not of a CPU
+	int policy; // of cpufreq: its CPUs have one file between them; -1: the file is the CPU's own
 	char *path; // absolute
 	char *value; // today's; NULL: there but unreadable
 	char *choices; // blank-separated, NULL: not said
