@@ -87,7 +87,7 @@ note "floods, fragments and, once the guest runs, garbage do not matter"
 stopped "$(fake split)"
 stopped "$(fake garbage@cont)"
 stopped "$(fake line@cont)"
-stopped "$(fake flood@ready)"
+stopped "$(fake flood=10000@ready)"
 stopped "$(fake flood@cont)"
 stopped "$(fake noid@cont)"
 

@@ -68,8 +68,8 @@ shell_with() {
 		}
 		$1
 		echo "status \$?"
-		stty -g >"$SCRATCH/after"
 		read -r
+		stty -g >"$SCRATCH/after"
 	END
 }
 
@@ -117,7 +117,7 @@ is_cooked() {
 
 off_terminal() {
 	within 10 screen_says "status $1" || fail "no status $1 on the terminal: $(cat "$SCRATCH/screen")"
-	within 5 [ -s "$SCRATCH/after" ]
+	within 5 is_cooked || fail "the terminal stays raw"
 	type_keys '\n'
 	wait $terminal
 	exec 7>&-
