@@ -15,8 +15,15 @@ unset NOTIFY_SOCKET XDG_RUNTIME_DIR
 if [[ -z ${SCRATCH:-} ]]; then
 	SCRATCH=$(mktemp -d "${TMPDIR:-/tmp}/vfiorun-$test_name.XXXXXX")
 	chmod 755 "$SCRATCH" # QEMU's user passes through
+	export VFIORUN_TEST_SCRATCH=$SCRATCH
 fi
 export SCRATCH
+
+# Files that nobody else removes; after a failure they stay.
+remove_scratch() {
+	[[ $? != 1 && ${VFIORUN_TEST_SCRATCH:-} == "$SCRATCH" ]] && rm -rf "$SCRATCH"
+}
+trap remove_scratch EXIT
 
 skip() {
 	echo "$*"

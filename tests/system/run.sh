@@ -75,6 +75,11 @@ expect 0 "$VFIORUN" stop "$name"
 ends 0 "$keeper"
 nothing_left "after a fake run"
 
+if [[ $$ == 1 && -c /dev/net/tun ]]; then
+	note "a tap and locked memory, which take rights of their own"
+	check_run '[net "lan"]' 'type = tap'
+	! prlimit --memlock=unlimited true 2>/dev/null || check_run '[memory]' 'lock = on'
+fi
 if [[ -r /dev/kvm && -w /dev/kvm && $EUID == 0 ]]; then
 	note "KVM"
 	check_run '[vm]' 'accel = kvm' '[cpu]' 'model = qemu64'
