@@ -157,8 +157,8 @@ static int parse_part(const char *name, struct part *part, struct err *err)
 	if (near)
 		return err_set(err, -EINVAL, "there is no key '%.40s': did you mean %s?", name, near);
 	return err_set(err, -EINVAL,
-		       "there is no key '%.40s': write the kernel's name without KEY_, in lower case, as "
-		       "evtest shows it", name);
+		       "there is no key '%.40s': write the kernel's name without KEY_, in lower case, "
+		       "as evtest shows it", name);
 }
 
 // The keys as written, in `parts`. Returns how many, or -EINVAL.
@@ -180,8 +180,8 @@ static int parse_parts(const char *text, struct part parts[CHORD_KEYS_MAX], stru
 	return count;
 }
 
-// One of the chords that the parts stand for: a bit of `choice`, the last part's the lowest, takes the right
-// key. False: that names a key twice, or a part has no right key.
+// One of the chords that the parts stand for: a bit of `choice`, the last part's the lowest, takes
+// the right key. False: that names a key twice, or a part has no right key.
 static bool choose(const struct part *parts, unsigned count, unsigned choice, struct chord *out)
 {
 	*out = (struct chord){ 0 };
@@ -208,10 +208,12 @@ static int overlap(const struct chord *a, const struct chord *there, struct err 
 	chord_print(a, &one);
 	chord_print(there, &other);
 	if (chord_equal(a, there))
-		return err_set(err, -EEXIST, "%s is a hotkey already: choose other keys for one of the two",
+		return err_set(err, -EEXIST,
+			       "%s is a hotkey already: choose other keys for one of the two",
 			       str_text(&one));
-	return err_set(err, -EEXIST, "%s is a part of %s and would always come first: choose keys so that "
-				     "neither hotkey contains the other",
+	return err_set(err, -EEXIST,
+		       "%s is a part of %s and would always come first: choose keys so that neither "
+		       "hotkey contains the other",
 		       str_text(a->count < there->count ? &one : &other),
 		       str_text(a->count < there->count ? &other : &one));
 }

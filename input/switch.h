@@ -92,18 +92,19 @@ struct switch_sink {
 	void (*event)(void *context, enum switch_side side, int device,
 		      const struct switch_event *event);
 
-	// Writes into the real device: LEDs, and key-ups. A key-up written to an evdev node clears the key
-	// in the kernel, tells whoever reads the device, and makes the true release that follows silent
-	// (input_handle_event, drivers/input/input.c): before a grab it releases what the host saw go
-	// down, before an ungrab it spares the host a release of what it never saw.
+	// Writes into the real device: LEDs, and key-ups. A key-up written to an evdev node clears the
+	// key in the kernel, tells whoever reads the device, and makes the true release that follows
+	// silent (input_handle_event, drivers/input/input.c): before a grab it releases what the host
+	// saw go down, before an ungrab it spares the host a release of what it never saw.
 	void (*write_back)(void *context, int device, const struct switch_event *event);
 
 	// EVIOCGRAB on or off. On: after the grab, EVIOCGKEY is read, which also empties the queue of
-	// key events from before the grab (evdev_handle_get_val), and the rest of the queue, and what was
-	// read and not fed yet, is dropped: the host had it. Is a key down, whose press the host may have seen, the grab is undone, `held` filled
-	// and -EAGAIN returned: the device is grabbed once it is up, or after wait_us. Returns 0 or
-	// another -errno; then it is tried again after SWITCH_RETRY_US, and whenever the last key of
-	// the device comes up. Off: `held` is NULL and what is returned does not matter.
+	// key events from before the grab (evdev_handle_get_val), and the rest of the queue, and what
+	// was read and not fed yet, is dropped: the host had it. Is a key down, whose press the host
+	// may have seen, the grab is undone, `held` filled and -EAGAIN returned: the device is grabbed
+	// once it is up, or after wait_us. Returns 0 or another -errno; then it is tried again after
+	// SWITCH_RETRY_US, and whenever the last key of the device comes up. Off: `held` is NULL and
+	// what is returned does not matter.
 	int (*grab)(void *context, int device, bool on, struct keyset *held);
 
 	void (*notice)(void *context, const struct switch_notice *notice);

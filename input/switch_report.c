@@ -151,7 +151,7 @@ static void take_other(struct switch_engine *engine, struct source *source,
 		take_axis(engine, source, event);
 		break;
 	case EV_REL:
-		// with a wheel Ctrl means something else; a hand that trembles on the mouse means nothing
+		// Ctrl and a wheel are something of their own; a hand that trembles means nothing
 		if (event->code != REL_X && event->code != REL_Y)
 			report_decide(engine);
 		route_event(engine, source, engine->side, event);

@@ -76,8 +76,8 @@ static void test_lives(void **state)
 	}
 	for (current_seed = 1; sum.switches < wanted_switches; current_seed++)
 		live(current_seed, &sum);
-	print_message("%llu steps, %llu switches, %llu hotkeys (%llu of them seen by nobody), %llu unplugs, "
-		      "%llu drops, %llu deaths, let go %llu times\n",
+	print_message("%llu steps, %llu switches, %llu hotkeys (%llu of them seen by nobody), "
+		      "%llu unplugs, %llu drops, %llu deaths, let go %llu times\n",
 		      (unsigned long long)sum.steps, (unsigned long long)sum.switches,
 		      (unsigned long long)sum.chords, (unsigned long long)sum.unseen_chords,
 		      (unsigned long long)sum.unplugs, (unsigned long long)sum.drops,
