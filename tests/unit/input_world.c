@@ -21,6 +21,8 @@ struct device {
 	struct keyset native;  // down for who reads the device itself on the host
 	struct keyset strange; // whose release such a reader sees without a press: only after a death
 	struct keyset clone;   // down on the host's clone
+	struct keyset known;   // while events are lost: what the switch believes to be down
+	uint64_t pressed_at[KEY_CNT]; // as the n-th press of all that the switch was told of
 };
 
 struct world {
@@ -42,6 +44,7 @@ struct world {
 	int32_t moved;
 	struct keyset sent_down;
 	int32_t serial;
+	uint64_t n_presses, last_press; // of all; the one that was sent last
 
 	// key-ups that the kernel made of those written back, for the switch to read
 	struct {
@@ -104,6 +107,11 @@ static void note_key(struct world *world, enum switch_side side, struct device *
 		violated(world, "%s: %s %d, which was %s", side == SWITCH_HOST ? "host" : "guest", name,
 			 event->value, event->value == 1 ? "down" : "up");
 	if (event->value == 1) {
+		// what keep_held takes along has no order
+		if (device->pressed_at[event->code] < world->last_press &&
+		    keyset_is_empty(&world->config.keep_held))
+			violated(world, "%s comes after what was pressed later", name);
+		world->last_press = device->pressed_at[event->code];
 		keyset_add(down, event->code);
 		keyset_add(&world->sent_down, event->code);
 	} else if (event->value == 0) {
@@ -172,6 +180,7 @@ static void ungrab(struct device *device)
 {
 	device->grabbed = false;
 	device->strange = device->key;
+	device->known = (struct keyset){ 0 };
 }
 
 static int on_grab(void *context, int id, bool on, struct keyset *held)
@@ -197,6 +206,7 @@ static int on_grab(void *context, int id, bool on, struct keyset *held)
 		return -EAGAIN;
 	}
 	device->grabbed = true;
+	device->known = (struct keyset){ 0 };
 	return 0;
 }
 
@@ -296,6 +306,8 @@ static bool change_key(struct world *world, struct device *device, unsigned code
 		keyset_remove(&device->pressed, code);
 	if (keyset_has(&device->key, code) == down)
 		return false;
+	if (down && !device->lost)
+		device->pressed_at[code] = ++world->n_presses;
 	if (down)
 		keyset_add(&device->key, code);
 	else
@@ -436,11 +448,12 @@ static void do_move(struct world *world)
 	end(world);
 }
 
-// Several changes in one report, and one that two reads bring.
+// Several changes in one report, each of another key.
 static void do_big_report(struct world *world)
 {
 	int id = any_device(world);
 	unsigned count = 1 + choose(world, 6);
+	struct keyset changed = { 0 };
 
 	if (id < 0)
 		return;
@@ -449,6 +462,9 @@ static void do_big_report(struct world *world)
 		unsigned code = any_key(world);
 		bool down = !keyset_has(&world->devices[id].pressed, code);
 
+		if (keyset_has(&changed, code))
+			continue;
+		keyset_add(&changed, code);
 		if (change_key(world, &world->devices[id], code, down))
 			feed(world, id, EV_KEY, (uint16_t)code, down);
 	}
@@ -577,7 +593,12 @@ static void find_again(struct world *world, int id)
 {
 	struct device *device = &world->devices[id];
 
+	struct keyset news = keyset_without(device->key, &device->known);
+
 	device->lost = false;
+	world->n_presses++; // one for all, whose order is lost
+	KEYSET_FOREACH(code, &news)
+		device->pressed_at[code] = world->n_presses;
 	begin(world);
 	switch_sync(world->engine, world->now, id, &device->key);
 	end(world);
@@ -599,6 +620,7 @@ static void do_drop(struct world *world)
 		feed(world, id, EV_REL, REL_Y, 1); // a report that is never ended
 	feed(world, id, EV_SYN, SYN_DROPPED, 0);
 	world->devices[id].lost = true;
+	world->devices[id].known = world->devices[id].key;
 	drop_echoes(world, id);
 	if (happens(world, 2)) {
 		feed(world, id, EV_KEY, KEY_A, 1);
