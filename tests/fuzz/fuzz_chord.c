@@ -56,7 +56,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	str_addn(&text, (const char *)data, size);
 	strv_split(&lines, str_text(&text), "\n");
-	for (size_t i = 0; i < lines.count && i < 12; i++) {
+	for (size_t i = 0; i < lines.count && i < 4; i++) {
 		struct err err = ERR_NONE;
 		size_t before = chords.count;
 		int r = chords_add(&chords, lines.items[i], (int)i, &err);
