@@ -37,6 +37,19 @@ static void refuse_value(const struct profile *profile, const struct wish *wish,
 		  "it takes: %s", fact->choices);
 }
 
+static void check_wish(const struct profile *profile, const struct wish *wish,
+		       const struct attribute_fact *fact, struct diags *diags)
+{
+	if (!attribute_takes(fact, wish->value))
+		refuse_value(profile, wish, fact, diags);
+	else if (fact->fixed && !str_eq(fact->value, wish->value))
+		diag_hint(diag_add(diags, DIAG_HOST_ERROR, "host-fixed",
+				   profile_where(profile, "host", NULL, wish->key),
+				   "%s can't be set on this kernel: it is %s, for reading only", fact->path,
+				   fact->value ? fact->value : "there"),
+			  "leave `%s` out of [host], or set it on the kernel line or in modprobe.d", wish->key);
+}
+
 static size_t add_wish(const struct profile *profile, const struct facts *facts, const struct wish *wish,
 		       const struct cpuset *cpus, struct plan *plan, struct diags *diags)
 {
@@ -51,8 +64,8 @@ static size_t add_wish(const struct profile *profile, const struct facts *facts,
 			continue;
 		if (fact->policy >= 0)
 			cpuset_add(&policies, fact->policy);
-		if (!found++ && !attribute_takes(fact, wish->value))
-			refuse_value(profile, wish, fact, diags);
+		if (!found++)
+			check_wish(profile, wish, fact, diags);
 		change_add(&plan->changes, wish->kind, fact->path, fact->value, wish->value, "%s",
 			   wish->why);
 	}

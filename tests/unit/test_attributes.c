@@ -9,7 +9,9 @@
 #include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include <cmocka.h>
 
@@ -61,6 +63,29 @@ static void a_shared_clock_has_one_path(void **state)
 	attribute_facts_finish(&facts);
 }
 
+// What nobody may write is known before anything is tried.
+static void a_fixed_attribute_is_told(void **state)
+{
+	struct attribute_facts facts;
+	struct root root = ROOT_CLOSED;
+	struct cpuset none = { 0 };
+	char dir[PATH_MAX], path[PATH_MAX + 64];
+
+	(void)state;
+	assert_int_equal(tree_make("sys/module/kvm/parameters/halt_poll_ns = 200000\n"
+				   "sys/module/kvm/parameters/ignore_msrs = N\n", dir, sizeof(dir)), 0);
+	snprintf(path, sizeof(path), "%s/sys/module/kvm/parameters/halt_poll_ns", dir);
+	assert_int_equal(chmod(path, 0444), 0);
+	assert_int_equal(root_open(&root, dir, NULL), 0);
+	attribute_facts_read(&root, 1u << ATTRIBUTE_HALT_POLL_NS | 1u << ATTRIBUTE_IGNORE_MSRS, &none, &facts);
+	root_finish(&root);
+	tree_remove(dir);
+	assert_int_equal(facts.count, 2);
+	assert_true(facts.items[0].fixed);
+	assert_false(facts.items[1].fixed);
+	attribute_facts_finish(&facts);
+}
+
 static void other_layouts_are_read_where_they_are(void **state)
 {
 	struct attribute_facts facts;
@@ -101,6 +126,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_shared_clock_has_one_path),
+		cmocka_unit_test(a_fixed_attribute_is_told),
 		cmocka_unit_test(other_layouts_are_read_where_they_are),
 		cmocka_unit_test(only_what_is_wanted_is_read),
 	};

@@ -232,6 +232,16 @@ static void what_the_host_does_not_take_is_named(void **state)
 	assert_refused(fx, "host-value", LINE + 2, "schedutil");
 }
 
+static void what_nobody_may_set_is_named(void **state)
+{
+	struct fixture *fx = *state;
+
+	read_all(fx, "[host]\nignore_msrs = yes\n", "sys/module/kvm/parameters/ignore_msrs = N\n");
+	fx->facts.attributes.items[0].fixed = true;
+	make(fx);
+	assert_refused(fx, "host-fixed", LINE + 2, "modprobe.d");
+}
+
 static void only_root_changes_the_host(void **state)
 {
 	struct fixture *fx = *state;
@@ -460,6 +470,7 @@ int main(void)
 		TEST(no_turbo_is_boost_the_other_way_round),
 		TEST(what_the_host_lacks_is_named),
 		TEST(what_the_host_does_not_take_is_named),
+		TEST(what_nobody_may_set_is_named),
 		TEST(only_root_changes_the_host),
 		TEST(root_starts_it_as_a_user_of_its_own),
 		TEST(a_window_is_the_login_users),

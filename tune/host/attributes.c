@@ -71,6 +71,7 @@ static void add(struct root *root, enum attribute attribute, int cpu, int policy
 					 .cpu = cpu,
 					 .policy = policy,
 					 .path = mem_printf("/%s", path),
+					 .fixed = root_is_fixed(root, path),
 					 .value = n >= 0 ? mem_dup(value) : NULL,
 					 .choices = mem_dup(choices) };
 }

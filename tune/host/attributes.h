@@ -28,6 +28,7 @@ struct attribute_fact {
 	int policy; // of cpufreq: its CPUs have one file between them; -1: the file is the CPU's own
 	char *path; // absolute
 	char *value; // today's; NULL: there but unreadable
+	bool fixed;  // nobody may write it
 	char *choices; // blank-separated, NULL: not said
 };
 

@@ -309,3 +309,11 @@ bool root_exists(struct root *root, const char *path)
 
 	return fd >= 0;
 }
+
+bool root_is_fixed(struct root *root, const char *path)
+{
+	AUTO_CLOSE int fd = open_path(root, path, O_PATH);
+	struct stat st;
+
+	return fd >= 0 && fstat(fd, &st) == 0 && !(st.st_mode & (S_IWUSR | S_IWGRP | S_IWOTH));
+}

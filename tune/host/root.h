@@ -53,3 +53,6 @@ int root_list(struct root *root, const char *path, struct strv *names);
 int root_read_block(struct root *root, const char *path, dev_t *out);
 
 bool root_exists(struct root *root, const char *path);
+
+// It is there and its mode lets nobody write it: a sysfs attribute like that has no way to be set.
+bool root_is_fixed(struct root *root, const char *path);
