@@ -15,6 +15,13 @@
 #include <string.h>
 #include <sys/stat.h>
 
+enum {
+	// A child that a keeper was just making when it was killed holds the keeper's locks until it is
+	// another program: on a busy machine it takes that long to get there.
+	LOCK_GRACE_MS = 500,
+	LOCK_POLL_MS = 10,
+};
+
 // Only its last component: /run and $XDG_RUNTIME_DIR exist or nothing would.
 static int open_base(const char *path, struct err *err)
 {
@@ -57,6 +64,19 @@ static int lock_take(int fd)
 	return fcntl(fd, F_OFD_SETLK, &whole) < 0 ? -errno : 0;
 }
 
+static int lock_take_soon(int fd)
+{
+	long long end = io_now_ms() + LOCK_GRACE_MS;
+	int r;
+
+	while ((r = lock_take(fd)) == -EAGAIN || r == -EACCES) {
+		if (io_now_ms() >= end)
+			return -EBUSY;
+		poll(NULL, 0, LOCK_POLL_MS);
+	}
+	return r;
+}
+
 static bool lock_is_free(int fd)
 {
 	struct flock whole = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
@@ -77,8 +97,8 @@ int guest_dir_lock(struct guest_dir *dir, const struct paths *paths, const char 
 	if (r >= 0)
 		r = dir->host = open_lock(dir->base, ".host", "", err);
 	if (r >= 0)
-		r = lock_take(dir->lock);
-	if (r == -EAGAIN || r == -EACCES) {
+		r = lock_take_soon(dir->lock);
+	if (r == -EBUSY) {
 		r = err_set(err, -EBUSY, "guest %s is running, or another vfiorun works on it", name);
 		err_hint(err, "`vfiorun status %s` shows it, `vfiorun stop %s` ends it", name, name);
 	}
