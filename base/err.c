@@ -7,6 +7,7 @@
 #include <string.h>
 
 // A message that does not fit ends in an ellipsis, so that nobody takes a part for the whole.
+__attribute__((format(printf, 3, 0)))
 static void add_args(char *out, size_t size, const char *fmt, va_list ap)
 {
 	size_t used = strlen(out);
@@ -25,6 +26,7 @@ static void __attribute__((format(printf, 3, 4))) add(char *out, size_t size, co
 	va_end(ap);
 }
 
+__attribute__((format(printf, 3, 0)))
 static void begin(struct err *err, int code, const char *fmt, va_list ap)
 {
 	*err = (struct err){ .code = code };

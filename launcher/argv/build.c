@@ -50,6 +50,7 @@ void argv_add_flag(struct argv_build *b, const char *option)
 	strv_add(&b->plan->argv_paths, option);
 }
 
+__attribute__((format(printf, 6, 0)))
 static struct diag *add_diag(struct argv_build *b, enum diag_level level, const char *code,
 			     const char *section, const char *key, const char *fmt, va_list ap)
 {

@@ -85,10 +85,12 @@ bool place_list_take(struct placing *p)
 	const struct pin_request *pin = &p->profile->cpu.pin;
 	AUTO_FREE char *hint = list_hint(p);
 	struct cpuset all = { 0 };
+	bool count_fits = count_matches(p), cpus_fit;
 
 	for (size_t i = 0; i < pin->count; i++)
 		cpuset_or(&all, &pin->vcpus[i]);
-	if (!count_matches(p) | !place_list_check(p, "pin", &all, hint))
+	cpus_fit = place_list_check(p, "pin", &all, hint);
+	if (!count_fits || !cpus_fit)
 		return false;
 	for (int i = 0; i < p->n; i++)
 		p->out->vcpus[i].cpus = pin->vcpus[i];
