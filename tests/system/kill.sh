@@ -42,6 +42,12 @@ settle() {
 	try "$VFIORUN" list
 	[[ $status == 0 ]] || fail "list says $status $when"
 	try "$VFIORUN" revert "$name"
+	# a QEMU that was killed with the others may take a moment to die
+	for _ in {1..50}; do
+		[[ $status == 5 && ${whom:-} == all ]] || break
+		sleep 0.1
+		try "$VFIORUN" revert "$name"
+	done
 	if [[ $status == 5 ]]; then
 		expect_err "adopt $name"
 		expect_err "stop $name"
