@@ -47,14 +47,15 @@ plan() {
 	vfiorun plan "$SCRATCH/$name.conf" --json "$@" | jq -r "$filter"
 }
 
-# begin NAME [COMMAND]: a keeper runs (or adopts) it, as a child of ours
+# begin NAME [WORD...]: a keeper of it is a child of ours: run, or what the words say
 declare -A keepers=()
 begin() {
-	local what=$SCRATCH/$1.conf
+	local name=$1
+	shift
 
-	[[ ${2:-run} == run ]] || what=$1
-	"$VFIORUN" "${2:-run}" "$what" </dev/null >"$SCRATCH/$1.out" 2>&1 &
-	keepers[$1]=$!
+	[[ $# -gt 0 ]] || set -- run "$SCRATCH/$name.conf" --headless
+	"$VFIORUN" "$@" </dev/null >"$SCRATCH/$name.out" 2>&1 &
+	keepers[$name]=$!
 }
 
 # start NAME: and has it running

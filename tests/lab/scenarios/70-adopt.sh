@@ -20,7 +20,7 @@ status=0
 vfiorun revert orphan || status=$?
 expect "revert is refused with" $status 5
 
-begin orphan adopt
+begin orphan adopt orphan
 wait_state orphan running
 expect "it is the same QEMU" "$(qemu_pid orphan)" "$qemu"
 expect "threads" "$(threads orphan | awk '{print $1, $3}' | sort | xargs)" "emulator 3 vcpu0 1 vcpu1 2"
