@@ -14,19 +14,20 @@ void qemu_caps_finish(struct qemu_caps *caps)
 {
 	free(caps->path);
 	free(caps->version);
-	strv_finish(&caps->words);
+	free(caps->words.items);
+	strv_finish(&caps->texts);
 	*caps = (struct qemu_caps){ 0 };
 }
 
 // Index of the first word that is not less than `word`.
-static size_t lower_bound(const struct strv *words, const char *word)
+static size_t lower_bound(const struct qemu_caps *caps, const char *word)
 {
-	size_t low = 0, high = words->count;
+	size_t low = 0, high = caps->words.count;
 
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
 
-		if (strcmp(words->items[middle], word) < 0)
+		if (strcmp(caps->words.items[middle], word) < 0)
 			low = middle + 1;
 		else
 			high = middle;
@@ -45,13 +46,13 @@ bool qemu_caps_has(const struct qemu_caps *caps, const char *fmt, ...)
 	va_end(ap);
 	if (!caps->known)
 		return !str_starts(str_text(&word), "no-");
-	at = lower_bound(&caps->words, str_text(&word));
+	at = lower_bound(caps, str_text(&word));
 	return at < caps->words.count && str_eq(caps->words.items[at], str_text(&word));
 }
 
 const char *qemu_caps_after(const struct qemu_caps *caps, const char *prefix)
 {
-	size_t at = lower_bound(&caps->words, prefix);
+	size_t at = lower_bound(caps, prefix);
 
 	if (at == caps->words.count || !str_starts(caps->words.items[at], prefix))
 		return NULL;
@@ -66,7 +67,8 @@ void qemu_caps_add(struct qemu_caps *caps, const char *fmt, ...)
 	va_start(ap, fmt);
 	str_addv(&word, fmt, ap);
 	va_end(ap);
-	strv_take(&caps->words, str_take(&word));
+	strv_take(&caps->texts, str_take(&word));
+	*MEM_PUSH(caps->words.items, caps->words.count) = caps->texts.items[caps->texts.count - 1];
 }
 
 static int compare(const void *a, const void *b)
@@ -74,55 +76,42 @@ static int compare(const void *a, const void *b)
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-// What comes out of a cache is: not sorting it again saves a third of the time to read it.
-static bool is_sorted(const struct strv *words)
+// What comes out of a cache is, and without doubles.
+static bool is_sorted(const struct qemu_caps *caps)
 {
-	for (size_t i = 1; i < words->count; i++) {
-		if (strcmp(words->items[i - 1], words->items[i]) > 0)
+	for (size_t i = 1; i < caps->words.count; i++) {
+		if (strcmp(caps->words.items[i - 1], caps->words.items[i]) >= 0)
 			return false;
 	}
 	return true;
 }
 
-// Keeps the NULL that ends a strv's items.
-static void shorten(struct strv *words, size_t count)
-{
-	words->count = count;
-	if (words->items)
-		words->items[count] = NULL;
-}
-
 void qemu_caps_sort(struct qemu_caps *caps)
 {
-	struct strv *words = &caps->words;
+	const char **words = caps->words.items;
 	size_t kept = 0;
 
-	if (!is_sorted(words))
-		qsort(words->items, words->count, sizeof(*words->items), compare);
-	for (size_t i = 0; i < words->count; i++) {
-		if (kept && str_eq(words->items[kept - 1], words->items[i]))
-			free(words->items[i]);
-		else
-			words->items[kept++] = words->items[i];
+	if (is_sorted(caps))
+		return;
+	qsort(words, caps->words.count, sizeof(*words), compare);
+	for (size_t i = 0; i < caps->words.count; i++) {
+		if (!kept || !str_eq(words[kept - 1], words[i]))
+			words[kept++] = words[i];
 	}
-	shorten(words, kept);
+	caps->words.count = kept;
 }
 
 void qemu_caps_drop(struct qemu_caps *caps, const char *word)
 {
-	struct strv *words = &caps->words;
+	const char **words = caps->words.items;
 	bool below = str_ends(word, "/");
 	size_t kept = 0;
 
-	for (size_t i = 0; i < words->count; i++) {
-		const char *item = words->items[i];
-
-		if (below ? str_starts(item, word) : str_eq(item, word))
-			free(words->items[i]);
-		else
-			words->items[kept++] = words->items[i];
+	for (size_t i = 0; i < caps->words.count; i++) {
+		if (!(below ? str_starts(words[i], word) : str_eq(words[i], word)))
+			words[kept++] = words[i];
 	}
-	shorten(words, kept);
+	caps->words.count = kept;
 }
 
 static void print_line(struct str *out, const char *key, const char *text)
@@ -143,72 +132,84 @@ void qemu_caps_print(const struct qemu_caps *caps, struct str *out)
 	str_add(out, "end\n");
 }
 
-// The next line that is no comment, copied into *line without its newline; false at the end of the
-// text, also where a last line has no newline.
-static bool next_line(const char **at, struct str *line)
+// The next line that is no comment, ended where its newline was; NULL at the end of the text, also where a
+// last line has no newline.
+static char *next_line(char **at)
 {
+	char *line, *end;
+
 	do {
-		const char *end = strchr(*at, '\n');
-
+		line = *at;
+		end = strchr(line, '\n');
 		if (!end)
-			return false;
-		line->len = 0;
-		str_addn(line, *at, (size_t)(end - *at));
+			return NULL;
+		*end = '\0';
 		*at = end + 1;
-	} while (str_starts(line->text, "#"));
-	return true;
+	} while (*line == '#');
+	return line;
 }
 
-static char *unescape(const char *text)
+// In place: no escape is shorter than what it stands for. Returns the word, or NULL.
+static char *unescape(char *word)
 {
-	struct str out = { 0 };
+	AUTO_STR struct str out = { 0 };
 
-	if (!strchr(text, '\\'))
-		return mem_dup(text);
-	if (str_unescape(text, &out))
-		return str_take(&out);
-	str_finish(&out);
-	return NULL;
+	if (!strchr(word, '\\'))
+		return word;
+	return str_unescape(word, &out) ? memcpy(word, str_text(&out), out.len + 1) : NULL;
 }
 
-static bool parse_header(const char **at, struct str *line, struct qemu_caps *caps)
+// The copy of what follows `key` on the next line, or NULL.
+static char *parse_field(char **at, const char *key)
 {
-	if (!next_line(at, line) || !str_eq(line->text, MAGIC))
-		return false;
-	if (!next_line(at, line) || !str_starts(line->text, "path "))
-		return false;
-	caps->path = unescape(line->text + strlen("path "));
-	if (!caps->path || !next_line(at, line) || !str_starts(line->text, "version "))
-		return false;
-	caps->version = unescape(line->text + strlen("version "));
-	return caps->version && next_line(at, line) && line->len == 0;
+	char *line = next_line(at);
+
+	return line && str_starts(line, key) ? mem_dup(unescape(line + strlen(key))) : NULL;
 }
 
-static bool parse_words(const char **at, struct str *line, struct qemu_caps *caps)
+static bool parse_header(char **at, struct qemu_caps *caps)
 {
-	while (next_line(at, line)) {
-		char *word;
+	const char *line = next_line(at);
 
-		if (str_eq(line->text, "end"))
+	if (!line || !str_eq(line, MAGIC))
+		return false;
+	caps->path = parse_field(at, "path ");
+	if (!caps->path)
+		return false;
+	caps->version = parse_field(at, "version ");
+	if (!caps->version)
+		return false;
+	line = next_line(at);
+	return line && !*line;
+}
+
+static bool parse_words(char **at, struct qemu_caps *caps)
+{
+	char *line;
+
+	while ((line = next_line(at))) {
+		const char *word;
+
+		if (str_eq(line, "end"))
 			return **at == '\0';
-		word = line->len ? unescape(line->text) : NULL;
+		word = *line ? unescape(line) : NULL;
 		if (!word)
 			return false;
-		strv_take(&caps->words, word);
+		*MEM_PUSH(caps->words.items, caps->words.count) = word;
 	}
 	return false;
 }
 
 int qemu_caps_parse(const char *text, struct qemu_caps *caps, struct err *err)
 {
-	AUTO_STR struct str line = { 0 };
 	struct qemu_caps found = { .known = true };
-	const char *at = text;
+	char *copy = mem_dup(text), *at = copy;
 
-	if (!parse_header(&at, &line, &found) || !parse_words(&at, &line, &found)) {
+	strv_take(&found.texts, copy);
+	if (!parse_header(&at, &found) || !parse_words(&at, &found)) {
 		int number = 1;
 
-		for (const char *c = text; c < at - 1; c++)
+		for (const char *c = text; c < text + (at - copy) - 1; c++)
 			number += *c == '\n';
 		qemu_caps_finish(&found);
 		return err_set(err, -EPROTO, "line %d is not what belongs there", number);

@@ -34,7 +34,11 @@ struct qemu_caps {
 	bool known;    // false: nobody could be asked; qemu_caps_has says yes to all but no-…
 	char *path;    // the binary
 	char *version; // "7.2.22", for people
-	struct strv words; // sorted
+	struct {
+		const char **items; // into texts
+		size_t count;
+	} words;	   // sorted
+	struct strv texts; // thousands of words come from a cache as one text
 };
 
 void qemu_caps_finish(struct qemu_caps *caps);

@@ -129,8 +129,12 @@ int argv_fixture_teardown(void **state)
 
 void argv_fixture_add_caps(struct argv_fixture *fx, const char *words)
 {
+	AUTO_STRV struct strv list = { 0 };
+
 	fx->facts.qemu.known = true;
-	strv_split(&fx->facts.qemu.words, words, " \n");
+	strv_split(&list, words, " \n");
+	for (size_t i = 0; i < list.count; i++)
+		qemu_caps_add(&fx->facts.qemu, "%s", list.items[i]);
 	qemu_caps_sort(&fx->facts.qemu);
 }
 
