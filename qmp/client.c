@@ -20,8 +20,9 @@ static const long long NEVER = LLONG_MAX;
 
 enum state { GREETING, NEGOTIATING, READY, OVER };
 
-// How many commands may be in flight. While negotiating that is qmp_capabilities, first in the queue.
-static const unsigned window[] = { [GREETING] = 0, [NEGOTIATING] = 1, [READY] = 8, [OVER] = 0 };
+// How many commands may be in flight. qmp_capabilities, first in the queue, is one of them; QEMU executes in
+// order, so what follows it needs no answer to it.
+static const unsigned window[] = { [GREETING] = 0, [NEGOTIATING] = 8, [READY] = 8, [OVER] = 0 };
 
 struct command {
 	struct command *next;
@@ -319,8 +320,6 @@ static void on_negotiated(void *context, enum qmp_outcome outcome, struct json_o
 	client->greeting_expires = NEVER;
 	for (struct command *command = client->commands; command; command = command->next)
 		command->expires = expiry(client, command);
-	if (client->handlers.ready)
-		client->handlers.ready(client->handlers.context);
 }
 
 // --- one turn

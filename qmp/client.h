@@ -28,7 +28,6 @@ typedef void qmp_reply_fn(void *context, enum qmp_outcome outcome, struct json_o
 // Any may be NULL. All are called out of qmp_client_process alone; in each of them and in replies the client
 // may be used and freed, only not processed again.
 struct qmp_handlers {
-	void (*ready)(void *context); // greeting read, capabilities negotiated
 	// `data` is borrowed, may be NULL; both times are -1 where QEMU gave none. At end of file exactly one
 	// event "SHUTDOWN" is delivered with data {"guest":false,"reason":"disconnect"}, unless a real
 	// SHUTDOWN came before; then `closed` is called.
@@ -65,8 +64,8 @@ int qmp_client_timeout(const struct qmp_client *client);
 // deadline passed.
 void qmp_client_process(struct qmp_client *client);
 
-// Queues a command and writes what can be written at once; before `ready` it waits, and its clock starts
-// then. Takes `arguments` (may be NULL); `reply` may be NULL. At most 8 are in flight at QEMU
+// Queues a command and writes what can be written at once. Before the greeting it waits; then it goes out
+// right behind qmp_capabilities, which QEMU executes first, and its clock starts with the answer to that. Takes `arguments` (may be NULL); `reply` may be NULL. At most 8 are in flight at QEMU
 // (QMP_REQ_QUEUE_LEN_MAX, monitor.h); the rest wait here. Returns its id, or 0 where the conversation is
 // over: then `reply` is not called. Ids do not repeat in later conversations.
 uint64_t qmp_client_send(struct qmp_client *client, const char *command, struct json_object *arguments,

@@ -202,7 +202,8 @@ int facts_read(struct root *root, const struct profile *profile, const struct fa
 		return r;
 	memory_facts_read(root, &facts->memory);
 	system_facts_read(root, &facts->system);
-	firmware_read(root, options->paths->firmware_dir, &facts->firmwares);
+	if (firmware_type_of(profile) <= FIRMWARE_OVMF_SECUREBOOT)
+		firmware_read(root, options->paths->firmware_dir, &facts->firmwares);
 	attribute_facts_read(root, wanted_attributes(profile), &facts->cpus.online, &facts->attributes);
 	facts->run_dir = mem_printf("%s/%s", options->paths->run_base, name);
 	facts->state_dir = mem_printf("%s/%s", options->paths->state_base, name);

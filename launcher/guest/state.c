@@ -30,7 +30,27 @@ static struct json_object *print_process(const struct process_id *id)
 	return object;
 }
 
-int state_write(int dirfd, const struct state *state, struct err *err)
+static char *print_plan(const struct plan *plan)
+{
+	struct json_object *object = plan_print_json(plan);
+	char *text = mem_dup(json_object_to_json_string_ext(object, JSON_C_TO_STRING_PLAIN));
+
+	json_object_put(object);
+	return text;
+}
+
+// Most of the state, and the same in each phase.
+static struct json_object *wrap_plan(struct state *state)
+{
+	struct json_object *object = json_object_new_object();
+
+	if (!state->plan_text)
+		state->plan_text = print_plan(state->plan);
+	json_object_set_serializer(object, json_object_userdata_to_json_string, state->plan_text, NULL);
+	return object;
+}
+
+int state_write(int dirfd, struct state *state, struct err *err)
 {
 	struct json_object *object = json_object_new_object();
 	AUTO_STR struct str text = { 0 };
@@ -43,7 +63,7 @@ int state_write(int dirfd, const struct state *state, struct err *err)
 	json_object_object_add(object, "qemu", print_process(&state->qemu));
 	json_object_object_add(object, "since", json_object_new_int64(state->since));
 	if (state->plan)
-		json_object_object_add(object, "plan", plan_print_json(state->plan));
+		json_object_object_add(object, "plan", wrap_plan(state));
 	// A path may be any bytes, but an adopter reads only JSON.
 	str_add_utf8(&text, json_object_to_json_string_ext(object, JSON_C_TO_STRING_PLAIN));
 	str_addc(&text, '\n');
@@ -121,5 +141,6 @@ void state_finish(struct state *state)
 		plan_finish(state->plan);
 		free(state->plan);
 	}
+	free(state->plan_text);
 	*state = (struct state){ 0 };
 }

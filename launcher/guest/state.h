@@ -25,10 +25,11 @@ struct state {
 	struct process_id qemu; // pid 0: not started
 	int64_t since;		// of the start, seconds since the epoch
 	struct plan *plan;	// owned, heap; NULL: not known
+	char *plan_text;	// owned: the plan as JSON, once it was written; a plan does not change
 };
 
 // Writes dirfd/"state" atomically. Returns 0 or -errno with a message.
-int state_write(int dirfd, const struct state *state, struct err *err);
+int state_write(int dirfd, struct state *state, struct err *err);
 // -ENOENT: none; -EPROTO: not ours or damaged. `state` must be released either way.
 int state_read(int dirfd, struct state *state, struct err *err);
 void state_finish(struct state *state);

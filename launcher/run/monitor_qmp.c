@@ -175,15 +175,31 @@ static void on_status(void *context, enum qmp_outcome outcome, struct json_objec
 	answered(monitor);
 }
 
-// All three at once: one round trip instead of three before the guest may run.
-static void on_ready(void *context)
+static bool has_pin(const struct plan *plan, enum pin_target target)
 {
-	struct monitor *monitor = context;
+	for (size_t i = 0; i < plan->n_pins; i++) {
+		if (plan->pins[i].target == target)
+			return true;
+	}
+	return false;
+}
 
-	monitor->answers_missing = 3;
+// All at once, and only what is not known: each question costs QEMU a round of its loops before the guest may
+// run. RUNNING is recorded before anybody is told to continue, so until then the guest waits.
+static void ask_first(struct monitor *monitor)
+{
+	monitor->answers_missing = 1;
 	monitor_qmp_send(monitor, "query-cpus-fast", NULL, QMP_QUICK, on_vcpus, monitor);
-	monitor_qmp_send(monitor, "query-iothreads", NULL, QMP_QUICK, on_iothreads, monitor);
-	monitor_qmp_send(monitor, "query-status", NULL, QMP_QUICK, on_status, monitor);
+	if (has_pin(monitor->setup->plan, PIN_IOTHREAD)) {
+		monitor->answers_missing++;
+		monitor_qmp_send(monitor, "query-iothreads", NULL, QMP_QUICK, on_iothreads, monitor);
+	}
+	if (monitor->setup->phase == PHASE_STARTING) {
+		snprintf(monitor->run_state, sizeof(monitor->run_state), "prelaunch");
+	} else {
+		monitor->answers_missing++;
+		monitor_qmp_send(monitor, "query-status", NULL, QMP_QUICK, on_status, monitor);
+	}
 }
 
 static void on_continued(void *context, enum qmp_outcome outcome, struct json_object *result,
@@ -305,7 +321,7 @@ int monitor_qmp_open(struct monitor *monitor, struct err *err)
 {
 	const struct plan *plan = monitor->setup->plan;
 	AUTO_FREE char *path = mem_printf("%s/qmp.sock", plan->run_dir);
-	const struct qmp_handlers handlers = { on_ready, on_event, on_closed, monitor };
+	const struct qmp_handlers handlers = { on_event, on_closed, monitor };
 	int fd = listen_connect(path, CONNECT_MS, err);
 	int r;
 
@@ -316,5 +332,8 @@ int monitor_qmp_open(struct monitor *monitor, struct err *err)
 	monitor->qmp_source = (struct loop_source){ fd, on_qmp, monitor };
 	monitor->qmp_events = EPOLLIN;
 	r = loop_add(&monitor->loop, &monitor->qmp_source, EPOLLIN);
-	return r < 0 ? err_sys(err, r, "epoll") : 0;
+	if (r < 0)
+		return err_sys(err, r, "epoll");
+	ask_first(monitor);
+	return 0;
 }

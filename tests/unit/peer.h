@@ -31,7 +31,7 @@ struct peer {
 	struct peer_command sent[PEER_COMMANDS];
 	size_t sent_count;
 	unsigned closed;
-	// A line a thing: "> COMMAND ARGUMENTS" that arrived, "ready", "event NAME DATA", "result COMMAND
+	// A line a thing: "> COMMAND ARGUMENTS" that arrived, "event NAME DATA", "result COMMAND
 	// VALUE", "refused COMMAND TEXT", "lost COMMAND ERRNO", "closed ERRNO".
 	struct str log;
 };
@@ -43,7 +43,7 @@ struct peer {
 void peer_init(struct peer *peer, int greeting_ms);
 void peer_finish(struct peer *peer);
 
-// A client that is ready, with an empty log.
+// A client whose capabilities are negotiated, with an empty log.
 void peer_init_ready(struct peer *peer);
 
 // Sends a command whose outcome goes to the log under its name. Returns its id.
