@@ -53,6 +53,12 @@ static void read_distro(struct root *root, struct system_facts *facts)
 	}
 }
 
+// What a guest's [host] section sets says nothing of what KVM can do, and comes and goes with guests.
+static bool is_set_by_guests(const char *name)
+{
+	return strcmp(name, "halt_poll_ns") == 0 || strcmp(name, "ignore_msrs") == 0;
+}
+
 static void add_params(struct root *root, const char *module, struct str *out)
 {
 	AUTO_FREE char *dir = mem_printf("sys/module/%s/parameters", module);
@@ -63,7 +69,7 @@ static void add_params(struct root *root, const char *module, struct str *out)
 		AUTO_FREE char *path = mem_printf("%s/%s", dir, names.items[i]);
 		char value[VALUE_SIZE];
 
-		if (root_read(root, path, value, sizeof(value)) < 0)
+		if (is_set_by_guests(names.items[i]) || root_read(root, path, value, sizeof(value)) < 0)
 			continue;
 		str_addf(out, "%s.%s=", module, names.items[i]);
 		str_add_escaped(out, value);
