@@ -53,15 +53,23 @@ begin() {
 	local name=$1
 	shift
 
-	[[ $# -gt 0 ]] || set -- run "$SCRATCH/$name.conf" --headless
-	"$VFIORUN" "$@" </dev/null >"$SCRATCH/$name.out" 2>&1 &
+	[[ $# -gt 0 ]] || set -- run -v "$SCRATCH/$name.conf" --headless
+	: >"$SCRATCH/$name.out"
+	"$VFIORUN" "$@" </dev/null >>"$SCRATCH/$name.out" 2>&1 &
 	keepers[$name]=$!
 }
 
-# start NAME: and has it running
+# start NAME: and has it running. To ask vfiorun each time would cost more than the start itself.
 start() {
+	local deadline=$((SECONDS + 60))
+
 	begin "$1"
-	wait_state "$1" running
+	until [[ $(<"$SCRATCH/$1.out") == *" runs, QEMU is process "* ]]; do
+		if [[ $SECONDS -ge $deadline ]] || ! kill -0 "${keepers[$1]}"; then
+			fail "$1 does not start: $(<"$SCRATCH/$1.out")"
+		fi
+		sleep 0.2
+	done
 }
 
 # ended NAME: waits for its keeper, whose exit status is left in `status`
