@@ -4,6 +4,9 @@
 if [[ -z ${VFIORUN_TEST_INSIDE:-} ]]; then
 	cd "$(dirname "$0")/../.." || exit 1
 	backports=${QEMU_BACKPORTS:-${BUILD:-build}/qemu-backports}
+	# QEMU's user does not get into a checkout below /root.
+	[[ $EUID != 0 || -z ${SCRATCH:-} ]] || setpriv --reuid 65534 --clear-groups test -x "$PWD" ||
+		backports=$SCRATCH/qemu-backports
 	BACKPORTS=$(timeout 200 tests/fetch-qemu-backports "$backports") || BACKPORTS=
 	export BACKPORTS
 	cd "$OLDPWD" || exit 1
