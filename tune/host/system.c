@@ -53,7 +53,8 @@ static void read_distro(struct root *root, struct system_facts *facts)
 	}
 }
 
-// What a guest's [host] section sets says nothing of what KVM can do, and comes and goes with guests.
+// What a guest's [host] section sets comes and goes with guests. halt_poll_ns says nothing of what KVM can do;
+// ignore_msrs can decide whether a CPU model starts, which QEMU then says itself.
 static bool is_set_by_guests(const char *name)
 {
 	return strcmp(name, "halt_poll_ns") == 0 || strcmp(name, "ignore_msrs") == 0;
