@@ -50,7 +50,7 @@ check_purity() {
 
 # What the sanitizers' own runtime looks at is not vfiorun's doing.
 sanitized=
-! ldd "$VFIORUN" | grep -q libasan || sanitized=1
+[[ $(ldd "$VFIORUN") != *libasan* ]] || sanitized=1
 
 # Libraries, the profile and the folders on the way to it, and what is below the machine; no other program.
 check_opened() {
