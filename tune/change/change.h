@@ -27,6 +27,16 @@ struct change {
 //   process  whatever tells people what runs                 "PID STARTTIME"
 //   hold     a signed 32-bit number that a device keeps      the same
 //            for as long as it is open
+//   bind     "DRIVER" or "DRIVER override=NAME" for the      the same
+//            device directory /sys/bus/pci/devices/ADDRESS;
+//            DRIVER "none": no driver has it
+//   owner    "uid=1000 gid=36 mode=0600" of a node in /dev   the same
+//            or /run
+//   module   "loaded", for a module's name; nothing: not     "loaded"
+//            loaded
+//   unit     "active" or "inactive", for a systemd unit      the same
+//   console  "bound" or "unbound", for a virtual console of  the same
+//            /sys/class/vtconsole
 
 void change_finish(struct change *change);
 void change_copy(struct change *to, const struct change *from);

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: MIT
+// Owns the facts about PCI devices: what they are, how they hang together, who drives them, and, for the
+// few that somebody named, how they can be reset and who uses them. Refuses to decide what may be passed.
+#pragma once
+
+#include "base/str.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct root;
+
+enum { PCI_BARS = 7, PCI_BAR_ROM = 6 }; // six and the expansion ROM
+
+struct pci_bar {
+	uint64_t start, end; // both 0: none; end is the last byte
+	uint64_t flags;	     // IORESOURCE_* of linux/ioport.h, as the kernel prints them
+	uint64_t sizes;	     // resizable: bit n is 2^n MiB (resourceN_resize); 0: not offered
+};
+
+enum pci_node_kind { PCI_NODE_DRM, PCI_NODE_SOUND, PCI_NODE_BLOCK, PCI_NODE_NET, PCI_NODE_INPUT,
+		     PCI_NODE_USB, PCI_NODE_FB, PCI_NODE_KINDS };
+
+// What a driver made of the device: "card0" with /dev/dri/card0, "eth0" with no file.
+struct pci_node {
+	enum pci_node_kind kind;
+	char *name;
+	char *path; // in /dev, absolute; NULL: it has none
+};
+
+// A process that has a node of the device open.
+struct pci_user {
+	pid_t pid;
+	char name[16]; // comm(5)
+	char *path;    // what it holds
+};
+
+// What is read only of devices that a profile names, of their groups, and for `host`.
+struct pci_detail {
+	bool known;
+	char *modalias; // never NULL once known
+	char *override; // driver_override; NULL: none
+	struct strv resets; // "flr", "pm", "bus", …, in the kernel's order; empty: none
+	bool boot_vga;
+	int node; // -1: unknown
+	char power[16]; // "D0", "D3hot", …, "" unknown
+	struct pci_bar bars[PCI_BARS];
+	int vfs, vfs_max; // SR-IOV: made now, and possible
+	char *physical;	  // of a virtual function: the address of its physical one; NULL: it is none
+	struct pci_node *nodes;
+	size_t n_nodes;
+	struct strv uses; // why the host needs it: "/home is mounted from nvme0n1p2", "swap on …"
+	struct pci_user *users;
+	size_t n_users;
+	bool users_unknown; // not all processes could be looked into
+};
+
+struct pci_device {
+	char address[16]; // "0000:06:00.0"
+	uint32_t class;	  // 0x030000: base class, subclass, interface
+	uint16_t vendor, device, subsystem_vendor, subsystem;
+	uint8_t revision, header; // header: type without the multifunction bit
+	bool dead;		  // its configuration reads as ones: it does not answer (header type 0x7f)
+	bool is_bridge;		  // header type 1 or 2, or a host bridge: never passed
+	char *driver;		  // NULL: none
+	int group;		  // -1: none
+	int parent;		  // index of the bridge it hangs on; -1: on a root bus
+	struct pci_detail detail;
+};
+
+struct pci_facts {
+	bool known; // the tree has PCI at all
+	bool iommu; // there are groups
+	struct pci_device *items; // by address
+	size_t count;
+};
+
+// Every device by at most three reads: its configuration, its driver, its group. What can't be read is
+// unknown. Sources: Linux 6.1 Documentation/ABI/testing/sysfs-bus-pci, drivers/pci/pci-sysfs.c.
+void pci_facts_read(struct root *root, struct pci_facts *facts);
+// And more of one device. A device whose driver blocks in the kernel is left alone: reading its attributes
+// would block us too (see pci_is_stuck).
+void pci_facts_read_detail(struct root *root, struct pci_facts *facts, size_t index);
+void pci_facts_finish(struct pci_facts *facts);
+
+const struct pci_device *pci_facts_find(const struct pci_facts *facts, const char *address);
+// The next device of a group, from index `from` on; NULL: no more.
+const struct pci_device *pci_facts_next_in_group(const struct pci_facts *facts, int group, size_t from);
+
+// "0000:06:00.0", "06:00.0", or "10de:13c2" → the devices meant, as indices, appended to `found` (room for
+// `room`). Returns how many there are, which may be more than `room`; -EINVAL: no such form.
+int pci_facts_match(const struct pci_facts *facts, const char *text, size_t *found, size_t room);
+
+// Names of the PCI ID database (libpci, loaded when first asked; numbers where it is missing). The caller
+// frees. "NVIDIA Corporation GM204 [GeForce GTX 970]"; "VGA compatible controller".
+char *pci_device_name(const struct pci_device *device);
+char *pci_class_name(const struct pci_device *device);
+
+// vfio-pci and pci-stub: drivers that leave a group viable (Linux 6.1 drivers/vfio/vfio_main.c,
+// drivers/iommu/iommu.c: DMA ownership).
+bool pci_driver_is_stub(const char *driver);
