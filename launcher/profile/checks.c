@@ -270,6 +270,29 @@ static void check_nets(const struct check *check)
 	}
 }
 
+static void check_pci(const struct check *check, const struct profile_pci *pci)
+{
+	if (pci->romfile && pci->rombar == TRI_NO)
+		diag_hint(CLASH("pci", pci->title, "romfile",
+				"pci \"%s\": rombar = off hides the ROM that romfile names", pci->title),
+			  "leave one of them out");
+}
+
+// What is done to the desktop is done for a device.
+static void check_pcis(const struct check *check)
+{
+	static const char *const keys[] = { "display_manager", "unbind_console", "unload" };
+	const struct profile *p = check->profile;
+
+	for (size_t i = 0; i < p->n_pcis; i++)
+		check_pci(check, &p->pcis[i]);
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
+		if (!p->n_pcis && has(check, "host", NULL, keys[i]))
+			diag_hint(CLASH("host", NULL, keys[i], "%s, but no device is passed", keys[i]),
+				  "add a section [pci \"ADDRESS\"] for the GPU, or leave it out");
+	}
+}
+
 static void check_raw(const struct check *check)
 {
 	const struct strv *args = &check->profile->qemu.args;
@@ -298,5 +321,6 @@ void profile_check(const struct profile *profile, struct diags *diags)
 	check_disks(&check);
 	check_boot_indexes(&check);
 	check_nets(&check);
+	check_pcis(&check);
 	check_raw(&check);
 }

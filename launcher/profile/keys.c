@@ -23,6 +23,7 @@ WORDS(cache, "auto", "none", "writeback", "writethrough", "directsync", "unsafe"
 WORDS(aio, "auto", "threads", "native", "io_uring");
 WORDS(net, "user", "bridge", "tap", "passt", "none");
 WORDS(net_model, "virtio", "e1000e", "e1000", "rtl8139");
+WORDS(pci_group, "none", "auto");
 WORDS(display, "auto", "none", "gtk", "sdl", "spice", "vnc", "install");
 
 // What each parser writes. A row whose field is of another type does not compile.
@@ -57,6 +58,9 @@ WORDS(display, "auto", "none", "gtk", "sdl", "spice", "vnc", "install");
 #define FIELD_mac	 char *
 #define FIELD_ifname	 char *
 #define FIELD_forwards	 struct strv
+#define FIELD_unit	 char *
+#define FIELD_units	 struct strv
+#define FIELD_modules	 struct modules_request
 
 #define ROW(section_, key_, base, member, type, help_, ...)                                        \
 	{                                                                                          \
@@ -74,6 +78,7 @@ WORDS(display, "auto", "none", "gtk", "sdl", "spice", "vnc", "install");
 #define DISK(key, type, ...)   ROW("disk", #key, struct profile_disk, key, type, __VA_ARGS__)
 #define CDROM(key, type, ...)  ROW("cdrom", #key, struct profile_cdrom, key, type, __VA_ARGS__)
 #define NET(key, type, ...)    ROW("net", #key, struct profile_net, key, type, __VA_ARGS__)
+#define PCI(key, type, ...)    ROW("pci", #key, struct profile_pci, key, type, __VA_ARGS__)
 #define HOOK(key, type, ...)   ROW("hooks", #key, struct profile, hooks.key, type, __VA_ARGS__)
 
 static const struct profile_key keys[] = {
@@ -144,6 +149,10 @@ static const struct profile_key keys[] = {
 	     .min = 0, .max = 1000000, .fallback = -1),
 	HOST(halt_poll_ns, long, "how long KVM polls a halted vCPU, in ns; default: left alone",
 	     .min = 0, .max = 1000000000, .fallback = -1),
+	HOST(display_manager, unit, "unit to stop for a GPU that the desktop is on; default: none"),
+	HOST(stop, units, "further systemd units to stop meanwhile, in order; repeatable"),
+	HOST(unbind_console, tri, "take the text consoles off a passed GPU; default: auto"),
+	HOST(unload, modules, "kernel modules to unload for a passed GPU, in order; default: auto"),
 
 	DISK(file, path, "image or block device; required"),
 	DISK(format, word, "of the image; default: auto", .words = format_words),
@@ -169,6 +178,20 @@ static const struct profile_key keys[] = {
 	    .max = 256),
 	NET(forward, forwards,
 	    "tcp:[ADDRESS:]HOSTPORT:GUESTPORT or udp:…, with type = user; repeatable"),
+
+	PCI(group, word, "what else its IOMMU group holds: none, or auto, take it; default: none",
+	    .words = pci_group_words),
+	PCI(force, flag, "pass it even though the host uses it; default: no"),
+	PCI(rebind, flag, "give it back to its driver afterwards; default: yes", .fallback = 1),
+	PCI(romfile, path, "a video BIOS in place of the card's own"),
+	PCI(rombar, tri, "show the guest the card's ROM; default: auto"),
+	PCI(multifunction, tri, "functions of one slot stay together; default: auto"),
+	PCI(x_vga, tri, "legacy VGA ranges, for a guest without UEFI; default: auto, no"),
+	PCI(iommufd, tri, "reach it by /dev/iommu; default: auto, no"),
+	PCI(optional, flag, "start without it where it is not there; default: no"),
+
+	ROW("mdev", "optional", struct profile_mdev, optional, flag,
+	    "start without it where it is not there; default: no"),
 
 	ROW("display", "type", struct profile, display.type, word,
 	    "the guest's screen; default: auto", .words = display_words),
@@ -203,6 +226,8 @@ static const struct profile_key keys[] = {
 DEVICES(disk, disks, n_disks)
 DEVICES(cdrom, cdroms, n_cdroms)
 DEVICES(net, nets, n_nets)
+DEVICES(pci, pcis, n_pcis)
+DEVICES(mdev, mdevs, n_mdevs)
 
 static const struct profile_section sections[] = {
 	{ "vm", NULL, NULL, "the guest as a whole" },
@@ -214,9 +239,20 @@ static const struct profile_section sections[] = {
 	{ "disk", find_disk, add_disk, "one each disk" },
 	{ "cdrom", find_cdrom, add_cdrom, "one each CD drive" },
 	{ "net", find_net, add_net, "one each network card" },
+	{ "pci", find_pci, add_pci, "one each PCI device of the host" },
+	{ "mdev", find_mdev, add_mdev, "one each mediated device" },
 	{ "display", NULL, NULL, "the guest's screen" },
 	{ "hooks", NULL, NULL, "commands to run along the way" },
 	{ "qemu", NULL, NULL, "raw arguments" },
+};
+
+static const struct profile_titles titles[] = {
+	{ "pci", title_is_pci,
+	  "an address as `lspci -D` prints it (0000:06:00.0), without its domain (06:00.0), or the ids "
+	  "that `lspci -n` prints (10de:13c2)",
+	  "0000:06:00.0" },
+	{ "mdev", title_is_uuid, "the UUID that the device was created with",
+	  "c9f5b2ad-3d1e-4a1e-9d2f-6f6d1a1f3c55" },
 };
 
 const struct profile_key *profile_keys(size_t *count)
@@ -245,6 +281,15 @@ const struct profile_key *profile_key_find(const char *section, const char *key)
 	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
 		if (str_eq(keys[i].section, section) && str_eq(keys[i].key, key))
 			return &keys[i];
+	}
+	return NULL;
+}
+
+const struct profile_titles *profile_titles_find(const char *section)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(titles); i++) {
+		if (str_eq(titles[i].section, section))
+			return &titles[i];
 	}
 	return NULL;
 }

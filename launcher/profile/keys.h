@@ -45,9 +45,18 @@ struct profile_section {
 	const char *help;
 };
 
+// What the titles of a section are, where they are no names.
+struct profile_titles {
+	const char *section;
+	bool (*takes)(const char *title);
+	const char *hint;    // what a title is
+	const char *example; // one that is taken
+};
+
 const struct profile_key *profile_keys(size_t *count);
 const struct profile_section *profile_sections(size_t *count);
 
 // NULL where there is none of that name.
 const struct profile_section *profile_section_find(const char *name);
 const struct profile_key *profile_key_find(const char *section, const char *key);
+const struct profile_titles *profile_titles_find(const char *section);

@@ -85,6 +85,17 @@ static void free_net(struct profile_net *net)
 	strv_finish(&net->forward);
 }
 
+static void free_pci(struct profile_pci *pci)
+{
+	free(pci->title);
+	free(pci->romfile);
+}
+
+static void free_mdev(struct profile_mdev *mdev)
+{
+	free(mdev->title);
+}
+
 static void free_origin(struct profile_origin *origin)
 {
 	free(origin->section);
@@ -113,6 +124,8 @@ void profile_finish(struct profile *profile)
 	FREE_EACH(profile->disks, profile->n_disks, free_disk);
 	FREE_EACH(profile->cdroms, profile->n_cdroms, free_cdrom);
 	FREE_EACH(profile->nets, profile->n_nets, free_net);
+	FREE_EACH(profile->pcis, profile->n_pcis, free_pci);
+	FREE_EACH(profile->mdevs, profile->n_mdevs, free_mdev);
 	FREE_EACH(profile->origins, profile->n_origins, free_origin);
 	free(profile->path);
 	*profile = (struct profile){ 0 };

@@ -87,6 +87,27 @@ struct profile_net {
 	struct strv forward;		     // "tcp:2222:22", checked
 };
 
+enum pci_group { PCI_GROUP_NONE, PCI_GROUP_AUTO };
+
+struct profile_pci {
+	char *title; // as written: "0000:06:00.0", "06:00.0" or "10de:13c2"
+	enum pci_group group;
+	bool force, rebind, optional;
+	char *romfile; // absolute; NULL: the card's own
+	enum tri rombar, multifunction, x_vga, iommufd;
+};
+
+struct profile_mdev {
+	char *title; // its UUID, as written
+	bool optional;
+};
+
+// unload: kernel modules, in order.
+struct modules_request {
+	enum cpus_mode mode;
+	struct strv names;
+};
+
 struct profile {
 	char *path; // the file that was read
 
@@ -134,6 +155,10 @@ struct profile {
 		int64_t min_freq;      // kHz, -1: left alone
 		int latency;	       // µs of C-state exit latency allowed, -1: left alone
 		int64_t halt_poll_ns;  // -1: left alone
+		char *display_manager; // a unit, or "auto"; NULL: none is stopped
+		struct strv stop;      // units
+		enum tri unbind_console;
+		struct modules_request unload;
 	} host;
 	struct profile_disk *disks;
 	size_t n_disks;
@@ -141,6 +166,10 @@ struct profile {
 	size_t n_cdroms;
 	struct profile_net *nets;
 	size_t n_nets;
+	struct profile_pci *pcis;
+	size_t n_pcis;
+	struct profile_mdev *mdevs;
+	size_t n_mdevs;
 	struct {
 		enum display_type type;
 	} display;

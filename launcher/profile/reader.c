@@ -146,7 +146,8 @@ static bool add_element(struct profile_reader *reader, const struct cursor *at)
 
 	if (at->section->find(profile, at->title))
 		return true;
-	if (profile->n_disks + profile->n_cdroms + profile->n_nets >= DEVICES_MAX) {
+	if (profile->n_disks + profile->n_cdroms + profile->n_nets + profile->n_pcis +
+		    profile->n_mdevs >= DEVICES_MAX) {
 		syntax_error(reader, at, "more devices than a machine has slots");
 		return false;
 	}
@@ -154,12 +155,29 @@ static bool add_element(struct profile_reader *reader, const struct cursor *at)
 	return true;
 }
 
+static bool check_title(struct profile_reader *reader, const struct cursor *at,
+			const struct profile_section *section, const char *title)
+{
+	const struct profile_titles *titles = profile_titles_find(section->name);
+	AUTO_FREE char *shown = text_shown(title);
+
+	if (titles ? titles->takes(title) : str_is_name(title))
+		return true;
+	diag_hint(diag_add(reader->diags, DIAG_ERROR, "bad-title", here(at), "[%s \"%s\"]: not %s",
+			   section->name, shown, titles ? "a title of this section" : "a name"),
+		  "a title is %s",
+		  titles ? titles->hint :
+			   "a letter or digit, then at most 62 letters, digits, or any of _ . -");
+	return false;
+}
+
 // Makes `name` and `title` the current section. False: a mistake was reported.
 static bool enter(struct profile_reader *reader, struct cursor *at, const char *name,
 		  const char *title)
 {
 	const struct profile_section *section = profile_section_find(name);
-	AUTO_FREE char *shown = text_shown(section && title ? title : name);
+	const struct profile_titles *titles = profile_titles_find(name);
+	AUTO_FREE char *shown = text_shown(name);
 	struct diag *diag;
 
 	free(at->title);
@@ -173,7 +191,11 @@ static bool enter(struct profile_reader *reader, struct cursor *at, const char *
 	}
 	if (section->find && !title) {
 		diag = syntax_error(reader, at, "this section needs a title");
-		diag_hint(diag, "write [%s \"NAME\"], a name of your choice for each", name);
+		if (titles)
+			diag_hint(diag, "write [%s \"%s\"]: %s", name, titles->example,
+				  titles->hint);
+		else
+			diag_hint(diag, "write [%s \"NAME\"], a name of your choice for each", name);
 		return false;
 	}
 	if (!section->find && title) {
@@ -181,13 +203,8 @@ static bool enter(struct profile_reader *reader, struct cursor *at, const char *
 			  name);
 		return false;
 	}
-	if (title && !str_is_name(title)) {
-		diag = diag_add(reader->diags, DIAG_ERROR, "bad-title", here(at),
-				"[%s \"%s\"]: not a name", name, shown);
-		diag_hint(diag, "a title is a letter or digit, then at most 62 letters, digits, or "
-				"any of _ . -");
+	if (title && !check_title(reader, at, section, title))
 		return false;
-	}
 	at->section = section;
 	at->title = mem_dup(title);
 	if (title && !add_element(reader, at))

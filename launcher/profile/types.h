@@ -50,6 +50,14 @@ profile_parser value_parse_mac;		// char *, lower case
 profile_parser value_parse_ifname;	// char *
 profile_parser value_parse_forwards;	// struct strv
 
+// types_pci.c
+profile_parser value_parse_unit;	// char *: a systemd unit, "auto", or NULL: none
+profile_parser value_parse_units;	// struct strv
+profile_parser value_parse_modules;	// struct modules_request
+// What the titles of [pci] and [mdev] look like.
+bool title_is_pci(const char *title);
+bool title_is_uuid(const char *title);
+
 // For parsers. Adds an error "[section] key = text: …".
 struct diag *value_reject(const struct profile_value *value, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));

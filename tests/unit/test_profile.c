@@ -250,6 +250,48 @@ static void test_cpu(void **state)
 	profile_finish(&profile);
 }
 
+static void test_pci(void **state)
+{
+	struct profile profile;
+
+	(void)state;
+	parse(&profile, HEAD
+	      "[host]\ndisplay_manager = gdm\nstop = nvidia-persistenced.service a@b\nunbind_console = no\n"
+	      "unload = nvidia-drm, nvidia_modeset nvidia\n"
+	      "[pci \"0000:06:00.0\"]\ngroup = auto\nforce = yes\nrebind = no\nromfile = ./a.rom\n"
+	      "rombar = on\nmultifunction = off\nx_vga = yes\niommufd = on\noptional = yes\n"
+	      "[pci \"0A:1f.7\"]\n[pci \"10de:13C2\"]\n[pci \"10000:e1:00.0\"]\n"
+	      "[mdev \"c9f5b2ad-3D1e-4a1e-9d2f-6f6d1a1f3c55\"]\noptional = yes\n");
+	assert_string_equal(profile.host.display_manager, "gdm.service");
+	expect_list(&profile.host.stop, "nvidia-persistenced.service|a@b.service");
+	assert_int_equal(profile.host.unbind_console, TRI_NO);
+	assert_int_equal(profile.host.unload.mode, CPUS_LIST);
+	expect_list(&profile.host.unload.names, "nvidia_drm|nvidia_modeset|nvidia");
+	assert_int_equal(profile.n_pcis, 4);
+	assert_string_equal(profile.pcis[0].title, "0000:06:00.0");
+	assert_int_equal(profile.pcis[0].group, PCI_GROUP_AUTO);
+	assert_true(profile.pcis[0].force && !profile.pcis[0].rebind && profile.pcis[0].optional);
+	assert_string_equal(profile.pcis[0].romfile, "/p/a.rom");
+	assert_int_equal(profile.pcis[0].rombar, TRI_YES);
+	assert_int_equal(profile.pcis[0].multifunction, TRI_NO);
+	assert_int_equal(profile.pcis[0].x_vga, TRI_YES);
+	assert_int_equal(profile.pcis[0].iommufd, TRI_YES);
+	assert_string_equal(profile.pcis[1].title, "0A:1f.7");
+	assert_int_equal(profile.pcis[1].group, PCI_GROUP_NONE);
+	assert_true(!profile.pcis[1].force && profile.pcis[1].rebind && !profile.pcis[1].optional);
+	assert_int_equal(profile.pcis[1].rombar, TRI_AUTO);
+	assert_int_equal(profile.n_mdevs, 1);
+	assert_true(profile.mdevs[0].optional);
+	profile_finish(&profile);
+	parse(&profile, HEAD "[host]\ndisplay_manager = auto\ndisplay_manager = none\nunload = x\nunload = none\n"
+			     "[pci \"06:00.0\"]\nrebind = no\nrebind =\n");
+	assert_null(profile.host.display_manager);
+	assert_int_equal(profile.host.unload.mode, CPUS_NONE);
+	assert_int_equal(profile.host.unload.names.count, 0);
+	assert_true(profile.pcis[0].rebind);
+	profile_finish(&profile);
+}
+
 // The order is the guest's: it is never sorted.
 static void test_pins(void **state)
 {
@@ -426,7 +468,8 @@ static void test_sets(void **state)
 					    "disk:a.serial=1.2=3",  "boot.kernel=k",
 					    "boot.cmdline=a.b=c d", "net:wan.type=none",
 					    "vm.operators=joe",	    "qemu.arg=-S",
-					    "cpu.model=",	    NULL };
+					    "cpu.model=",	    "pci:0000:06:00.0.romfile=r",
+					    NULL };
 	struct diags diags = { 0 };
 	struct profile profile;
 
@@ -445,6 +488,8 @@ static void test_sets(void **state)
 	expect_list(&profile.vm.operators, "eve|joe");
 	expect_list(&profile.qemu.args, "-S");
 	assert_null(profile.cpu.model);
+	assert_string_equal(profile.pcis[0].title, "0000:06:00.0");
+	assert_string_equal(profile.pcis[0].romfile, "/cwd/r");
 	profile_finish(&profile);
 }
 
@@ -467,6 +512,7 @@ static void test_wrong_sets(void **state)
 		{ "vm:x.memory=1G", "no title" },
 		{ "disk.file=1G", "needs a title" },
 		{ "disk:.file=x", "not a name" },
+		{ "pci:gpu.force=x", "not a title" },
 		{ "disk:a.b.flie=x", "no key `flie`" },
 		{ "vm.memory=8", "too little" },
 		{ "vm.name=\x1b[2J", "control character" },
@@ -523,6 +569,7 @@ int main(void)
 		cmocka_unit_test(test_vm),
 		cmocka_unit_test(test_firmware_and_boot),
 		cmocka_unit_test(test_cpu),
+		cmocka_unit_test(test_pci),
 		cmocka_unit_test(test_pins),
 		cmocka_unit_test(test_hyperv),
 		cmocka_unit_test(test_memory_and_host),

@@ -323,6 +323,42 @@ static void test_net_values(void **state)
 	CHECK_ALL(wrong, HEAD, DIAG_ERROR);
 }
 
+static void test_pci_values(void **state)
+{
+	static const struct wrong wrong[] = {
+		{ "[pci]\ngroup = auto\n", 4, "needs a title", "[pci \"0000:06:00.0\"]: an address" },
+		{ "[pci \"gpu\"]\n", 4, "not a title of this section", "lspci -D" },
+		{ "[pci \"06:00\"]\n", 4, "not a title", "06:00.0" },
+		{ "[pci \"06:00.8\"]\n", 4, "not a title", "06:00.0" },
+		{ "[pci \"06:20.0\"]\n", 4, "not a title", "06:00.0" },
+		{ "[pci \"006:00.0\"]\n", 4, "not a title", "06:00.0" },
+		{ "[pci \"0000:06:00.0 \"]\n", 4, "not a title", "06:00.0" },
+		{ "[pci \"0000:06:00.00\"]\n", 4, "not a title", "06:00.0" },
+		{ "[pci \"000:06:00.0\"]\n", 4, "not a title", "06:00.0" },
+		{ "[pci \"0000000:06:00.0\"]\n", 4, "not a title", "06:00.0" },
+		{ "[pci \"10de:13c\"]\n", 4, "not a title", "10de:13c2" },
+		{ "[pci \"10de:13c21\"]\n", 4, "not a title", "10de:13c2" },
+		{ "[pci \"10dg:13c2\"]\n", 4, "not a title", "10de:13c2" },
+		{ "[pci \"../06:00.0\"]\n", 4, "not a title", "06:00.0" },
+		{ "[pci \"\"]\n", 4, "not a title", "06:00.0" },
+		{ "[pci \"06:00.0\"]\ngroup = all\n", 5, "group = all", "none or auto" },
+		{ "[pci \"06:00.0\"]\nforce = auto\n", 5, "neither yes nor no", "yes or no" },
+		{ "[pci \"06:00.0\"]\nrebind = maybe\n", 5, "neither yes nor no", "yes or no" },
+		{ "[pci \"06:00.0\"]\nromfile = x.rom\nrombar = off\n", 5, "hides the ROM",
+		  "leave one of them out" },
+		{ "[mdev \"igpu\"]\n", 4, "not a title", "UUID" },
+		{ "[mdev \"c9f5b2ad-3d1e-4a1e-9d2f-6f6d1a1f3c5\"]\n", 4, "not a title", "UUID" },
+		{ "[pci \"06:00.0\"]\n[host]\ndisplay_manager = a/b\n", 6, "not a systemd unit", "systemctl" },
+		{ "[host]\nstop = x, -y\n", 5, "stop = -y", "systemctl" },
+		{ "[pci \"06:00.0\"]\n[host]\nunload = nvidia, ../x\n", 6, "unload = ../x", "lsmod" },
+		{ "[host]\ndisplay_manager = auto\n", 5, "no device is passed", "[pci \"ADDRESS\"]" },
+		{ "[host]\nunload = nvidia\n", 5, "no device is passed", "[pci \"ADDRESS\"]" },
+	};
+
+	(void)state;
+	CHECK_ALL(wrong, HEAD, DIAG_ERROR);
+}
+
 static void test_hooks(void **state)
 {
 	static const struct wrong wrong[] = {
@@ -517,10 +553,12 @@ static void test_every_key_refuses_nonsense(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < n; i++) {
-		bool titled = profile_section_find(rows[i].section)->find;
-		AUTO_FREE char *text =
-			mem_printf("[%s%s]\n%s = \"\t{}\xc2\xa7 \x7e\"\n", rows[i].section,
-				   titled ? " \"t\"" : "", rows[i].key);
+		const struct profile_titles *titles = profile_titles_find(rows[i].section);
+		AUTO_FREE char *title = !profile_section_find(rows[i].section)->find ?
+						mem_dup("") :
+						mem_printf(" \"%s\"", titles ? titles->example : "t");
+		AUTO_FREE char *text = mem_printf("[%s%s]\n%s = \"\t{}\xc2\xa7 \x7e\"\n",
+						  rows[i].section, title, rows[i].key);
 		struct diags diags = { 0 };
 		struct profile profile;
 		bool refused = false, verbatim = false;
@@ -550,6 +588,7 @@ int main(void)
 		cmocka_unit_test(test_memory_and_host_values),
 		cmocka_unit_test(test_disk_values),
 		cmocka_unit_test(test_net_values),
+		cmocka_unit_test(test_pci_values),
 		cmocka_unit_test(test_hooks),
 		cmocka_unit_test(test_required),
 		cmocka_unit_test(test_warnings),

@@ -430,7 +430,9 @@ static void test_manual_has_every_key(void **state)
 	read_manual(&lines);
 	for (size_t i = 0; i < n; i++) {
 		AUTO_FREE char *text = manual_of(&lines, rows[i].section, rows[i].key);
-		AUTO_FREE char *fallback = mem_printf("Default: %ld.", rows[i].fallback);
+		AUTO_FREE char *fallback = rows[i].parse == value_parse_flag ?
+						   mem_dup("Default: yes.") :
+						   mem_printf("Default: %ld.", rows[i].fallback);
 		AUTO_FREE char *range = mem_printf("%ld to %ld", rows[i].min, rows[i].max);
 
 		if (!text)
