@@ -115,3 +115,43 @@ stop() {
 	ended "$1"
 	[[ $status -eq 0 ]] || fail "vfiorun ended with status $status: $(cat "$SCRATCH/$1.out")"
 }
+
+# hand COMMAND [ARGUMENTS]: the hand that plugs and presses, which is QMP to the lab's own machine. Prints what it
+# answers, and fails if that is an error.
+#	hand device_del '{"id": "mouse"}'
+#	hand input-send-event '{"events": [...]}'
+hand() (
+	exec {lock}>/run/lab/hand.lock
+	flock "$lock"
+	port=$(grep -lx lab.hand /sys/class/virtio-ports/*/name)
+	port=${port%/name}
+	exec {fd}<>"/dev/${port##*/}"
+	# whoever came before may have done this, and may have left events unread
+	hand_over "$fd" qmp_capabilities '{}' >/dev/null || true
+	hand_over "$fd" "$1" "${2:-{\}}"
+)
+
+# hand_over FD COMMAND ARGUMENTS: asks, and reads up to the answer to this question
+hand_over() {
+	local id=$BASHPID-$SRANDOM line
+
+	printf '{"execute": "%s", "arguments": %s, "id": "%s"}\n' "$2" "$3" "$id" >&"$1"
+	while IFS= read -r -t 60 line <&"$1"; do
+		[[ $line == *"\"id\": \"$id\""* ]] || continue
+		echo "${line%$'\r'}"
+		[[ $line != *'"error": {"class"'* ]]
+		return
+	done
+	fail "the machine's monitor does not answer $2"
+}
+
+# wait_until WHAT COMMAND...: until the command succeeds
+wait_until() {
+	local what=$1 deadline=$((SECONDS + 60))
+	shift
+
+	until "$@"; do
+		[[ $SECONDS -lt $deadline ]] || fail "$what: not within a minute"
+		sleep 0.2
+	done
+}

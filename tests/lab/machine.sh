@@ -8,6 +8,7 @@
 #	02:00.0		an NVMe drive that has a virtual function to give
 #	03:00.0		an xHCI controller with a keyboard and a mouse
 #	00:02.0		the host's own graphics card
+#	the hand	a serial port that is the machine's own QMP monitor: `hand` in lib.sh
 #	cpufreq		1 to 3 GHz; CPUs 2 and 3 share a clock, the others have one each (cpufreq.asl)
 #
 # make_machine PARTS EXCHANGE SERIAL WORDS sets `machine` to QEMU's command. PARTS is a folder with kernel, initrd
@@ -40,11 +41,19 @@ make_machine() {
 	machine+=(-device 'nvme-ns,drive=null,nsid=1')
 	add_port usb 1e.0 3
 	machine+=(-device 'qemu-xhci,bus=usb,id=xhci')
-	machine+=(-device 'usb-kbd,bus=xhci.0' -device 'usb-mouse,bus=xhci.0')
+	machine+=(-device 'usb-kbd,bus=xhci.0,port=1,id=keyboard' -device 'usb-mouse,bus=xhci.0,port=2,id=mouse')
+	add_hand "$exchange"
 	machine+=(-kernel "$parts/kernel" -initrd "$parts/initrd" -append "$words")
 }
 
 virtual_function=sriov_max_vfs=1,sriov_vq_flexible=2,sriov_vi_flexible=1
+
+# QEMU listens and calls itself: a port of the machine on one end, a monitor on the other.
+add_hand() {
+	machine+=(-chardev "socket,id=hand,path=$1/hand,server=on,wait=off")
+	machine+=(-device 'virtio-serial-pci,addr=12' -device 'virtserialport,chardev=hand,name=lab.hand')
+	machine+=(-chardev "socket,id=monitor,path=$1/hand" -mon 'chardev=monitor,mode=control')
+}
 
 add_share() {
 	machine+=(-fsdev "local,id=$1,path=$3,security_model=none,multidevs=remap$4")
