@@ -49,7 +49,7 @@ _vfiorun()
 	local word=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
 	local command='' kind='' options='' i operands=0
 	local everywhere='--verbose --quiet --no-color --help --version'
-	local commands='run plan argv host list status stop pause resume reset wait console log qmp
+	local commands='run plan argv host list status top stop pause resume reset wait console log qmp
 		adopt revert help'
 
 	COMPREPLY=()
@@ -57,7 +57,7 @@ _vfiorun()
 	for ((i = 1; i < COMP_CWORD; i++)); do
 		case ${COMP_WORDS[i]} in
 		--) return ;;
-		--set | --root)
+		--set | --root | --interval)
 			if [[ ${COMP_WORDS[i + 1]} == = ]]; then ((i += 2)); else ((i++)); fi
 			;;
 		= | :) ((i++)) ;;
@@ -74,6 +74,7 @@ _vfiorun()
 	host) options='--json --root' kind=none ;;
 	list) options='--json' kind=none ;;
 	status) options='--json' kind=guest ;;
+	top) options='--json --once --interval' kind=guest ;;
 	stop) options='--force' kind=guest ;;
 	pause) options='' kind=guest ;;
 	resume) options='' kind=guest ;;
@@ -90,7 +91,7 @@ _vfiorun()
 	*) options='--headless --detach --set' kind=none ;;
 	esac
 	case $previous in
-	--set) return ;;
+	--set | --interval) return ;;
 	--root)
 		compopt -o filenames
 		while IFS= read -r i; do COMPREPLY+=("$i"); done < <(compgen -d -- "$word")

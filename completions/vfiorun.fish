@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # fish completion for vfiorun(1).
 
-set -l commands run plan argv host list status stop pause resume reset wait console log qmp adopt revert help
+set -l commands run plan argv host list status top stop pause resume reset wait console log qmp adopt revert help
 
 function __vfiorun_guests
 	timeout 2 vfiorun list --json 2>/dev/null |
@@ -26,6 +26,7 @@ complete -c vfiorun -n __fish_use_subcommand -a argv -d "show the QEMU command a
 complete -c vfiorun -n __fish_use_subcommand -a host -d "show the host as the planner sees it: CPUs, memory, hugepages"
 complete -c vfiorun -n __fish_use_subcommand -a list -d "list guests"
 complete -c vfiorun -n __fish_use_subcommand -a status -d "one guest in detail: threads as the kernel has them, journal"
+complete -c vfiorun -n __fish_use_subcommand -a top -d "live: what the host's scheduler does to the guest's threads"
 complete -c vfiorun -n __fish_use_subcommand -a stop -d "ask for powerdown, then quit, then TERM, then KILL"
 complete -c vfiorun -n __fish_use_subcommand -a pause -d "stop the vCPUs"
 complete -c vfiorun -n __fish_use_subcommand -a resume -d "let the vCPUs go on"
@@ -42,11 +43,13 @@ complete -c vfiorun -n __fish_use_subcommand -k -a "(__vfiorun_profiles)"
 complete -c vfiorun -n "__fish_seen_subcommand_from run plan argv" -l headless -d "no window; the serial console on this terminal"
 complete -c vfiorun -n "__fish_seen_subcommand_from run" -l detach -d "return once the guest runs, pinned"
 complete -c vfiorun -n "__fish_seen_subcommand_from run plan argv" -l set -d "one more line of the profile" -x
-complete -c vfiorun -n "__fish_seen_subcommand_from plan argv host list status" -l json -d "for scripts: JSON"
+complete -c vfiorun -n "__fish_seen_subcommand_from plan argv host list status top" -l json -d "for scripts: JSON"
 complete -c vfiorun -n "__fish_seen_subcommand_from plan argv host" -l root -d "read this captured machine in place of the live one" -x -a "(__fish_complete_directories)"
 complete -c vfiorun -n "__fish_seen_subcommand_from stop" -l force -d "do not ask the guest: quit"
 complete -c vfiorun -n "__fish_seen_subcommand_from log" -s f -l follow -d "go on as messages come"
 complete -c vfiorun -n "__fish_seen_subcommand_from revert" -l if-dead -d "say nothing and succeed where the guest runs"
+complete -c vfiorun -n "__fish_seen_subcommand_from top" -l once -d "one interval, then end"
+complete -c vfiorun -n "__fish_seen_subcommand_from top" -l interval -d "how often, 1 if not given" -x
 complete -c vfiorun -s v -l verbose -d "say more (twice: everything)"
 complete -c vfiorun -s q -l quiet -d "say only errors"
 complete -c vfiorun -l no-color -d "no colours (NO_COLOR does the same)"
@@ -54,5 +57,5 @@ complete -c vfiorun -s h -l help -d "show this text"
 complete -c vfiorun -l version -d "show the version"
 
 complete -c vfiorun -n "__fish_seen_subcommand_from run plan argv" -k -a "(__vfiorun_profiles)"
-complete -c vfiorun -n "__fish_seen_subcommand_from status stop pause resume reset wait console log qmp adopt revert" -k -a "(__vfiorun_guests)"
+complete -c vfiorun -n "__fish_seen_subcommand_from status top stop pause resume reset wait console log qmp adopt revert" -k -a "(__vfiorun_guests)"
 complete -c vfiorun -n "__fish_seen_subcommand_from help" -k -a "$commands"

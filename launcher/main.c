@@ -13,6 +13,7 @@
 //   run/spawn.c             QEMU is made: recorded on disk before it is QEMU
 //   run/monitor.c           a second process, without rights, speaks QMP, serves clients and the console
 //   guest/                  a guest on disk: state, locks, sockets, who may be met there
+//   watch/                  what a person sees of its threads meanwhile: top
 //   ../tune/                the only door to the host: facts, journalled changes, pins
 //   ../qmp/                 JSON lines, the QMP conversation, what a QEMU binary can do
 //   ../base/                the ground floor

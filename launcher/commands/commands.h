@@ -16,9 +16,10 @@ struct command_line {
 	const struct command *command;
 	const char *name; // PROFILE or NAME, NULL: not given
 	const char *root; // --root
+	const char *interval; // --interval
 	struct strv operands; // behind the name
 	struct strv sets, qemu_args;
-	bool headless, detach, json, force, follow, if_dead;
+	bool headless, detach, json, force, follow, if_dead, once;
 	bool quiet, no_color, help, version;
 	int verbose; // how often
 };
@@ -72,6 +73,7 @@ int argv_command(const struct command_line *line);
 int host_command(const struct command_line *line);
 int list_command(const struct command_line *line);
 int status_command(const struct command_line *line);
+int top_command(const struct command_line *line);
 int stop_command(const struct command_line *line);
 int pause_command(const struct command_line *line);
 int resume_command(const struct command_line *line);

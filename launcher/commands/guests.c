@@ -7,6 +7,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "launcher/commands/status.h"
 #include "launcher/guest/client.h"
 #include "launcher/guest/paths.h"
 #include "launcher/guest/state.h"
@@ -91,8 +92,7 @@ static struct json_object *ask_monitor(const struct paths *paths, const char *na
 	return status;
 }
 
-// NULL: there is no such guest.
-static struct json_object *read_status(const struct paths *paths, const char *name)
+struct json_object *status_read(const struct paths *paths, const char *name)
 {
 	struct json_object *status = ask_monitor(paths, name);
 	struct state state;
@@ -205,7 +205,7 @@ int status_command(const struct command_line *line)
 
 	if (result)
 		return result;
-	status = read_status(&paths, line->name);
+	status = status_read(&paths, line->name);
 	paths_finish(&paths);
 	if (!status) {
 		log_error("no guest `%s`; `vfiorun list` shows those there are", line->name);
@@ -250,7 +250,7 @@ int list_command(const struct command_line *line)
 	if (result == 0) {
 		guest_list(&paths, &names);
 		for (size_t i = 0; i < names.count; i++) {
-			struct json_object *status = read_status(&paths, names.items[i]);
+			struct json_object *status = status_read(&paths, names.items[i]);
 
 			if (status)
 				json_object_array_add(guests, status);
