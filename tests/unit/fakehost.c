@@ -23,6 +23,8 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
+#define SLOW "/sys/h/slow"
+
 static const char manifest[] = "sys/h/number = 100\n"
 			       "sys/h/word = powersave\n"
 			       "proc/sys/h/number = 5\n"
@@ -32,6 +34,7 @@ static const char manifest[] = "sys/h/number = 100\n"
 			       "sys/h/override = (null)\n"
 			       "sys/h/stubborn = 7\n"
 			       "sys/h/rounded = 40\n"
+			       "sys/h/slow = 10\n"
 			       "dev/cpu_dma_latency = nobody asks\n"
 			       "dev/shm/\n"
 			       "run/\n";
@@ -97,6 +100,8 @@ char *fakehost_get(struct fakehost *fake, const char *path)
 	return text;
 }
 
+static void answer_slowly(struct fakehost *fake);
+
 static void kernel(struct fakehost *fake)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(answers); i++) {
@@ -106,6 +111,33 @@ static void kernel(struct fakehost *fake)
 		answers[i].answer(written, &said);
 		if (strcmp(written, str_text(&said)) != 0)
 			tree_writef(fake->tree, answers[i].path + 1, "%s\n", said.text);
+	}
+	answer_slowly(fake);
+}
+
+static void write_later(struct fakehost *fake, const char *value)
+{
+	if (fork() != 0)
+		return;
+	usleep(50000);
+	tree_writef(fake->tree, SLOW + 1, "%s\n", value);
+	_exit(0);
+}
+
+// Shows its old value until a process that was told has come round to the new one.
+static void answer_slowly(struct fakehost *fake)
+{
+	AUTO_FREE char *now = fakehost_get(fake, SLOW);
+
+	if (fake->slow_wanted && strcmp(now, fake->slow_wanted) == 0) {
+		free(fake->slow);
+		fake->slow = take(fake->slow_wanted);
+	} else if (!fake->slow) {
+		fake->slow = take(now);
+	} else if (!fake->slow_wanted && strcmp(now, fake->slow) != 0) {
+		tree_writef(fake->tree, SLOW + 1, "%s\n", fake->slow);
+		write_later(fake, now);
+		fake->slow_wanted = take(now);
 	}
 }
 
@@ -144,6 +176,8 @@ static void close_if(int *fd)
 
 void fakehost_remove(struct fakehost *fake)
 {
+	free(take(fake->slow));
+	free(take(fake->slow_wanted));
 	close_if(&fake->runs);
 	close_if(&fake->alive[0]);
 	close_if(&fake->alive[1]);

@@ -16,12 +16,14 @@
 //   /sys/h/override  an empty one reads (null)
 //   /sys/h/stubborn  keeps its value, whatever is written
 //   /sys/h/rounded   goes down to a multiple of ten
+//   /sys/h/slow      answers with the new value a while after it was written
 //   /dev/cpu_dma_latency   forgets what was written once nobody has it open
 // besides /run and /dev/shm, which are empty.
 struct fakehost {
 	char dir[256];
 	char tree[300]; // the root of the host
 	int runs; // as struct journal_world wants it
+	char *slow, *slow_wanted; // what the slow one shows, and what it comes round to, or NULL
 	int alive[2];	// a pipe whose write end every helper holds
 };
 

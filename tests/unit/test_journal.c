@@ -263,6 +263,19 @@ static void test_change_that_does_not_take(void **state)
 	fakeguest_close(&guest);
 }
 
+static void test_change_that_takes_its_time(void **state)
+{
+	struct fakeguest guest;
+
+	(void)state;
+	fakeguest_open(&guest, &fake, "g");
+	apply(&guest, "set", "/sys/h/slow", "20");
+	assert_string_equal(guest.journal.records[0].change.got, "20");
+	undo(&guest);
+	assert_as_before();
+	fakeguest_close(&guest);
+}
+
 static void test_refused_changes_leave_no_record(void **state)
 {
 	struct fakeguest guest;
@@ -847,6 +860,7 @@ int main(void)
 		ON_HOST(test_undone_twice_is_a_no_op),
 		ON_HOST(test_already_as_wanted),
 		ON_HOST(test_change_that_does_not_take),
+		ON_HOST(test_change_that_takes_its_time),
 		ON_HOST(test_refused_changes_leave_no_record),
 		ON_HOST(test_file_that_was_there_stays),
 		ON_HOST(test_somebody_else_changed_it),

@@ -104,6 +104,8 @@ struct change_kind {
 	bool creates;	  // nothing may be there before, or where shared only what is as wanted
 	bool shared;	  // one value for all guests: theirs pile up on ours (see journal.h)
 	bool survives_us; // the effect outlives this process (false for hold)
+	// How long the kernel may take until what was written can be read. 0: it answers at once.
+	int patience_ms;
 };
 
 const struct change_kind *change_kind_find(const char *name); // NULL: no such kind

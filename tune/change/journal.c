@@ -95,7 +95,7 @@ static int write_and_confirm(struct walk *walk, const struct change_kind *kind,
 	if (!change_answers(kind, change->was, change->want))
 		r = walk_write(walk, kind, change, change->want, err);
 	if (r == 0)
-		r = kind->read(host, change, &now, err);
+		r = walk_read_back(walk, kind, change, change_answers, change->want, &now, err);
 	// written down whatever it is: an answer that was not asked for is ours to take back too
 	if (r == 0)
 		r = journal_add_got(walk->journal, host, record->number, now, err);

@@ -199,4 +199,7 @@ const struct change_kind change_kind_set = {
 	.remedy = set_remedy,
 	.shared = true,
 	.survives_us = true,
+	// cpufreq's limits change once a work queue has run: cpufreq_notifier_min in drivers/cpufreq/cpufreq.c
+	// (Linux 6.1). A busy host lets that wait.
+	.patience_ms = 2000,
 };

@@ -3,6 +3,7 @@
 
 #include "base/cleanup.h"
 #include "base/err.h"
+#include "base/io.h"
 #include "base/mem.h"
 #include "tune/change/journal_file.h"
 #include "tune/change/kind.h"
@@ -10,6 +11,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 // The guest that changed the same thing next after us.
 struct above {
@@ -172,6 +174,23 @@ int walk_write(struct walk *walk, const struct change_kind *kind, const struct c
 	return r;
 }
 
+int walk_read_back(struct walk *walk, const struct change_kind *kind, const struct change *change,
+		   bool (*same)(const struct change_kind *kind, const char *now, const char *value),
+		   const char *value, char **now, struct err *err)
+{
+	long long until = io_now_ms() + kind->patience_ms;
+
+	for (useconds_t wait_us = 200;; wait_us = wait_us < 20000 ? wait_us * 2 : wait_us) {
+		int r = kind->read(walk->world->host, change, now, err);
+
+		if (r < 0 || same(kind, *now, value) || io_now_ms() >= until)
+			return r;
+		free(*now);
+		*now = NULL;
+		usleep(wait_us);
+	}
+}
+
 static void put_back(struct walk *walk, const struct change_kind *kind,
 		    struct journal_record *record, const char *before)
 {
@@ -185,7 +204,7 @@ static void put_back(struct walk *walk, const struct change_kind *kind,
 	journal_add_undo(walk->journal, host, record->number, NULL);
 	r = walk_write(walk, kind, change, change->was, &err);
 	if (r == 0)
-		r = kind->read(host, change, &now, &err);
+		r = walk_read_back(walk, kind, change, change_equal, change->was, &now, &err);
 	if (r == 0 && change_equal(kind, now, change->was)) {
 		settle(walk, record, "undone");
 		return;

@@ -37,5 +37,11 @@ void walk_report(struct walk *walk, const struct change *change, bool failed, ch
 int walk_write(struct walk *walk, const struct change_kind *kind, const struct change *change,
 	       const char *value, struct err *err);
 
+// Reads back until same(now, value), or the kind's patience is over. *now is the last answer, on the heap, or
+// NULL for nothing there.
+int walk_read_back(struct walk *walk, const struct change_kind *kind, const struct change *change,
+		   bool (*same)(const struct change_kind *kind, const char *now, const char *value),
+		   const char *value, char **now, struct err *err);
+
 // Undoes one record that stands, and reports what a person should read.
 void walk_undo(struct walk *walk, struct journal_record *record);
