@@ -6,6 +6,7 @@
 #include "base/diag.h"
 #include "base/str.h"
 #include "launcher/facts/bootmedium.h"
+#include "launcher/facts/rom.h"
 #include "launcher/profile/profile.h"
 #include "qmp/caps.h"
 #include "tune/host/attributes.h"
@@ -53,6 +54,8 @@ struct file_fact {
 	const char *unsupported; // qcow2: what makes it none of ours ("is encrypted"), static; NULL: nothing
 	struct strv uses; // block devices: who on the host uses it
 	enum boot_medium boot; // disks and CDs: what UEFI firmware would find
+	bool is_rom;	  // looked at as one: a romfile of [pci]
+	struct rom rom;	  // what is in it; no images: nothing
 	uint64_t hash;	  // only of the firmware image that will be used
 	bool hashed;
 };

@@ -23,6 +23,7 @@ enum look {
 	LOOK_DISK = 1 << 1,  // boots as a disk
 	LOOK_CDROM = 1 << 2, // boots as a CD
 	LOOK_HASH = 1 << 3,
+	LOOK_ROM = 1 << 4,
 };
 
 struct reader {
@@ -151,6 +152,17 @@ static bool can_be_direct(const char *path)
 	return fd >= 0;
 }
 
+static void look_at_rom(int fd, struct file_fact *file)
+{
+	size_t size = file->size < ROM_BYTES_MAX ? (size_t)file->size : ROM_BYTES_MAX;
+	AUTO_FREE uint8_t *data = mem_new(1, size + 1);
+
+	if (!read_exactly(&fd, 0, data, size))
+		return;
+	file->is_rom = true;
+	rom_parse(data, size, &file->rom);
+}
+
 // What the bytes say, of a file that is open.
 static void look_inside(int fd, unsigned look, struct file_fact *file)
 {
@@ -160,6 +172,8 @@ static void look_inside(int fd, unsigned look, struct file_fact *file)
 		look_at_qcow2(fd, file);
 	if (look & (LOOK_DISK | LOOK_CDROM) && !file->qcow2)
 		file->boot = boot_medium_look(&source, look & LOOK_CDROM);
+	if (look & LOOK_ROM)
+		look_at_rom(fd, file);
 	if (look & LOOK_HASH)
 		file->hashed = hash_file(fd, file->size, &file->hash);
 }
@@ -285,6 +299,8 @@ int files_read(struct root *root, const struct profile *profile, const struct ac
 		r = look_at_image(&reader, profile->disks[i].file, LOOK_DISK, err);
 	for (size_t i = 0; i < profile->n_cdroms && r == 0; i++)
 		r = look_at(&reader, profile->cdroms[i].file, LOOK_CDROM | LOOK_IMAGE, err);
+	for (size_t i = 0; i < profile->n_pcis && r == 0; i++)
+		r = look_at(&reader, profile->pcis[i].romfile, LOOK_ROM, err);
 	if (r == 0)
 		r = look_at(&reader, profile->boot.kernel, 0, err);
 	if (r == 0)
@@ -310,6 +326,7 @@ void files_finish(struct facts *facts)
 		free(file->backing);
 		free(file->backing_format);
 		strv_finish(&file->uses);
+		rom_finish(&file->rom);
 	}
 	free(facts->files);
 	facts->files = NULL;

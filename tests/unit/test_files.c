@@ -243,6 +243,30 @@ static void test_boot_media(void **state)
 	assert_int_equal(fact(f, "cd")->boot, BOOT_NO_EFI);
 }
 
+// A romfile of [pci] is looked into; whether it fits the card is not for here.
+static void test_rom(void **state)
+{
+	struct fixture *f = *state;
+	char rom[512] = "\x55\xaa\x01";
+
+	rom[0x18] = 0x20;
+	memcpy(rom + 0x20, "PCIR\xde\x10\xc2\x13", 8);
+	rom[0x20 + 16] = 1;
+	rom[0x20 + 21] = (char)0x80;
+	put_file(f, "card.rom", rom, sizeof(rom), 0644);
+	put_file(f, "other.rom", "no ROM", 6, 0644);
+	read_files(f, "[pci \"06:00.0\"]\nromfile = @/card.rom\n"
+		      "[pci \"07:00.0\"]\nromfile = @/other.rom\n"
+		      "[pci \"08:00.0\"]\nromfile = @/missing.rom\n[disk \"a\"]\nfile = @/x\n");
+	assert_true(fact(f, "card.rom")->is_rom);
+	assert_int_equal(fact(f, "card.rom")->rom.count, 1);
+	assert_non_null(rom_find_device(&fact(f, "card.rom")->rom, 0x10de, 0x13c2));
+	assert_true(fact(f, "other.rom")->is_rom);
+	assert_int_equal(fact(f, "other.rom")->rom.count, 0);
+	assert_false(fact(f, "missing.rom")->is_rom);
+	assert_false(fact(f, "x")->is_rom);
+}
+
 static uint64_t hash_of(struct fixture *f, const char *data, size_t size)
 {
 	uint64_t hash;
@@ -371,6 +395,7 @@ int main(void)
 		TEST(test_chain_that_bites_its_tail),
 		TEST(test_images_that_are_not_ours),
 		TEST(test_boot_media),
+		TEST(test_rom),
 		TEST(test_hash),
 		TEST(test_chosen_firmware_and_its_variables),
 		TEST(test_captured_machine),
