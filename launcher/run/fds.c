@@ -8,6 +8,7 @@
 #include "launcher/guest/listen.h"
 #include "launcher/guest/tap.h"
 #include "launcher/plan/plan.h"
+#include "launcher/run/open_named.h"
 
 #include <fcntl.h>
 #include <net/if.h>
@@ -27,23 +28,24 @@ struct opening {
 static int open_file(struct opening *opening, const struct plan_fd *row, struct err *err)
 {
 	int flags = (row->write ? O_RDWR : O_RDONLY) | (row->direct ? O_DIRECT : 0);
-	int fd = open(row->path, flags | O_CLOEXEC | O_NOCTTY);
 
 	(void)opening;
-	return fd < 0 ? err_sys(err, -errno, "opening %s", row->path) : fd;
+	return open_named(row->path, flags | O_NOCTTY, err);
 }
 
 // A sealed copy that any user may open again through /dev/fd.
 static int open_copy(struct opening *opening, const struct plan_fd *row, struct err *err)
 {
-	AUTO_CLOSE int from = open(row->path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	AUTO_CLOSE int from = open_named(row->path, O_RDONLY | O_NOCTTY, err);
 	AUTO_CLOSE int to = memfd_create("vfiorun", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	struct stat st;
 	off_t at = 0;
 
 	(void)opening;
-	if (from < 0 || fstat(from, &st) < 0)
-		return err_sys(err, -errno, "opening %s", row->path);
+	if (from < 0)
+		return from;
+	if (fstat(from, &st) < 0)
+		return err_sys(err, -errno, "looking at %s", row->path);
 	if (to < 0)
 		return err_sys(err, -errno, "a copy of %s", row->path);
 	while (at < st.st_size) {
