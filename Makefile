@@ -34,7 +34,7 @@ ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE -DVFIORUN_VERSION='"$(VERSION)"' -I. \
 LIBS = $(shell $(PKGCONFIG) --libs $(PACKAGES))
 ALL_LDFLAGS = $(SANFLAGS) $(LDFLAGS)
 
-ROOMS := $(wildcard base qmp qmp/* tune tune/* input input/* launcher launcher/*)
+ROOMS := $(wildcard base qmp qmp/* tune tune/* tune/*/* input input/* launcher launcher/*)
 SOURCES := $(sort $(wildcard $(addsuffix /*.c,$(ROOMS))))
 OBJECTS := $(SOURCES:%.c=$(B)/%.o)
 LIBRARY := $(B)/libvfiorun.a
@@ -71,7 +71,7 @@ $(B)/tools/%: $(B)/tests/tools/%.o $(LIBRARY)
 	@mkdir -p $(@D)
 	$(call say,LD)$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(LIBRARY) $(LIBS)
 
-$(B)/tools/make-host: $(B)/tests/unit/bighost.o $(B)/tests/unit/tree.o
+$(B)/tools/make-host: $(B)/tests/unit/bighost.o $(B)/tests/unit/tree.o $(B)/tests/unit/pcitree.o
 $(B)/fuzz/fuzz_switch: $(B)/tests/unit/input_world.o
 
 tools: $(TOOLS)

@@ -5,6 +5,7 @@
 #include "base/io.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "tests/unit/pcitree.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -106,6 +107,8 @@ static int add_entry(const char *dir, char *line)
 	if (*rest)
 		*rest++ = '\0';
 	rest += strspn(rest, " \t");
+	if (str_eq(line, "pci"))
+		return pci_tree_add(dir, rest);
 	if (!*rest)
 		return str_ends(line, "/") ? add_directory(dir, line) : -EINVAL;
 	if (str_starts(rest, "-> "))

@@ -9,6 +9,7 @@
 //     sys/devices/system/cpu/online = 0-3      a file; a newline is put behind the value
 //     sys/class/net/eth0 -> ../../devices/x    a link, its target as written
 //     sys/module/kvm/                          an empty directory
+//     pci 0000:06:00.0 10de:13c2 030000 …      a PCI device, see pcitree.h
 // The value knows the escapes of str_unescape (\n \t \\ \xHH): the kernel's "\040" is "\\040" here.
 // Parent directories appear as needed; a later line replaces an earlier file.
 

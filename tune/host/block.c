@@ -370,20 +370,25 @@ static void check_disk_of(struct search *s, const char *path)
 		check_node(s, &disk);
 }
 
-int block_uses(struct root *root, dev_t device, struct strv *uses, struct err *err)
+int block_uses_path(struct root *root, const char *path, struct strv *uses, struct err *err)
 {
-	AUTO_FREE char *path = mem_printf("sys/dev/block/%u:%u", major(device), minor(device));
 	CLEANUP(search_finish) struct search s = { .root = root, .uses = uses };
-	int r;
+	int r = read_tables(&s, err);
 
-	if (!root_exists(root, path))
-		return err_set(err, -ENOENT, "there is no /%s, so who uses the block device cannot be "
-			       "known: give a device of this machine, and see that /sys is mounted",
-			       path);
-	r = read_tables(&s, err);
 	if (r < 0)
 		return r;
 	check_tree(&s, path);
 	check_disk_of(&s, path);
 	return 0;
+}
+
+int block_uses(struct root *root, dev_t device, struct strv *uses, struct err *err)
+{
+	AUTO_FREE char *path = mem_printf("sys/dev/block/%u:%u", major(device), minor(device));
+
+	if (!root_exists(root, path))
+		return err_set(err, -ENOENT, "there is no /%s, so who uses the block device cannot be "
+			       "known: give a device of this machine, and see that /sys is mounted",
+			       path);
+	return block_uses_path(root, path, uses, err);
 }

@@ -16,3 +16,6 @@ struct strv;
 // Returns 0, or -errno with a message where it can't be known. Sources: proc_pid_mountinfo(5), swapon(8),
 // Linux Documentation/ABI/{stable/sysfs-block,testing/sysfs-fs-btrfs} (6.1), lib/kobject_uevent.c.
 int block_uses(struct root *root, dev_t device, struct strv *uses, struct err *err);
+
+// The same of a block device by its directory below sys/.
+int block_uses_path(struct root *root, const char *path, struct strv *uses, struct err *err);

@@ -20,14 +20,16 @@ struct pci_bar {
 	uint64_t sizes;	     // resizable: bit n is 2^n MiB (resourceN_resize); 0: not offered
 };
 
+// OTHER: whatever else a process can hold open (i2c, hidraw, /dev/nvidia0, /dev/vfio/13).
 enum pci_node_kind { PCI_NODE_DRM, PCI_NODE_SOUND, PCI_NODE_BLOCK, PCI_NODE_NET, PCI_NODE_INPUT,
-		     PCI_NODE_USB, PCI_NODE_FB, PCI_NODE_KINDS };
+		     PCI_NODE_USB, PCI_NODE_FB, PCI_NODE_OTHER, PCI_NODE_KINDS };
 
 // What a driver made of the device: "card0" with /dev/dri/card0, "eth0" with no file.
 struct pci_node {
 	enum pci_node_kind kind;
 	char *name;
 	char *path; // in /dev, absolute; NULL: it has none
+	dev_t dev;  // 0: unknown
 };
 
 // A process that has a node of the device open.
@@ -40,9 +42,11 @@ struct pci_user {
 // What is read only of devices that a profile names, of their groups, and for `host`.
 struct pci_detail {
 	bool known;
+	bool stuck; // its driver blocks in the kernel (an unbind that waits): nothing more can be asked
 	char *modalias; // never NULL once known
 	char *override; // driver_override; NULL: none
-	struct strv resets; // "flr", "pm", "bus", …, in the kernel's order; empty: none
+	struct strv resets; // "flr", "pm", "bus", …, in the kernel's order; empty: none. "reset" alone: there is
+			    // one, but Linux before 5.15 does not say which
 	bool boot_vga;
 	int node; // -1: unknown
 	char power[16]; // "D0", "D3hot", …, "" unknown
@@ -59,14 +63,18 @@ struct pci_detail {
 
 struct pci_device {
 	char address[16]; // "0000:06:00.0"
+	uint32_t domain;
+	uint8_t bus, slot, function; // the same as numbers
 	uint32_t class;	  // 0x030000: base class, subclass, interface
 	uint16_t vendor, device, subsystem_vendor, subsystem;
 	uint8_t revision, header; // header: type without the multifunction bit
+	uint8_t bus_behind, last_bus_behind; // of a bridge: the buses it leads to; 0: none
 	bool dead;		  // its configuration reads as ones: it does not answer (header type 0x7f)
 	bool is_bridge;		  // header type 1 or 2, or a host bridge: never passed
 	char *driver;		  // NULL: none
 	int group;		  // -1: none
 	int parent;		  // index of the bridge it hangs on; -1: on a root bus
+	char *name, *class_name;  // of the PCI ID database; NULL: not asked for, or not in it
 	struct pci_detail detail;
 };
 
@@ -75,14 +83,20 @@ struct pci_facts {
 	bool iommu; // there are groups
 	struct pci_device *items; // by address
 	size_t count;
+	struct pci_holders *holders; // who holds which node: private, of the first detail that needed it
 };
 
-// Every device by at most three reads: its configuration, its driver, its group. What can't be read is
-// unknown. Sources: Linux 6.1 Documentation/ABI/testing/sysfs-bus-pci, drivers/pci/pci-sysfs.c.
+// Every device by at most three reads: its configuration, its driver, its group (a virtual function or dead
+// device by four). Takes no device's lock. What can't be read is unknown. Sources: Linux 6.1
+// Documentation/ABI/testing/sysfs-bus-pci, drivers/pci/pci-sysfs.c; PCI Express Base 4.0, 7.5.1 and 9.3.4.1.
 void pci_facts_read(struct root *root, struct pci_facts *facts);
-// And more of one device. A device whose driver blocks in the kernel is left alone: reading its attributes
-// would block us too (see pci_is_stuck).
+// And more of some devices. What takes a device's lock in the kernel is read in a child with a deadline (see
+// careful.h): a device whose driver blocks is `stuck`, and costs a second.
+void pci_facts_read_details(struct root *root, struct pci_facts *facts, const size_t *indices, size_t n);
 void pci_facts_read_detail(struct root *root, struct pci_facts *facts, size_t index);
+// Their names, from this machine's PCI ID database (libpci, loaded when first asked), which is no fact of the
+// host: what is planned must not depend on them.
+void pci_facts_read_names(struct pci_facts *facts, const size_t *indices, size_t n);
 void pci_facts_finish(struct pci_facts *facts);
 
 const struct pci_device *pci_facts_find(const struct pci_facts *facts, const char *address);
@@ -93,11 +107,11 @@ const struct pci_device *pci_facts_next_in_group(const struct pci_facts *facts, 
 // `room`). Returns how many there are, which may be more than `room`; -EINVAL: no such form.
 int pci_facts_match(const struct pci_facts *facts, const char *text, size_t *found, size_t room);
 
-// Names of the PCI ID database (libpci, loaded when first asked; numbers where it is missing). The caller
-// frees. "NVIDIA Corporation GM204 [GeForce GTX 970]"; "VGA compatible controller".
+// What was found by pci_facts_read_names, else numbers. The caller frees. "NVIDIA Corporation GM204 [GeForce
+// GTX 970]", "device 10de:13c2"; "VGA compatible controller", "class 0300".
 char *pci_device_name(const struct pci_device *device);
 char *pci_class_name(const struct pci_device *device);
 
-// vfio-pci and pci-stub: drivers that leave a group viable (Linux 6.1 drivers/vfio/vfio_main.c,
-// drivers/iommu/iommu.c: DMA ownership).
+// vfio-pci with its variants, and pci-stub: drivers that leave a group viable (driver_managed_dma, Linux 6.1
+// drivers/vfio/pci/, drivers/pci/pci-stub.c).
 bool pci_driver_is_stub(const char *driver);

@@ -266,9 +266,24 @@ static int compare_names(const void *a, const void *b)
 	return strverscmp(*(char *const *)a, *(char *const *)b);
 }
 
-int root_list(struct root *root, const char *path, struct strv *names)
+int root_open_directory(struct root *root, const char *path)
 {
-	AUTO_CLOSE int fd = open_path(root, path, O_RDONLY | O_DIRECTORY);
+	return open_path(root, path, O_RDONLY | O_DIRECTORY);
+}
+
+static bool is_directory(DIR *dir, const struct dirent *entry)
+{
+	struct stat status;
+
+	if (entry->d_type != DT_UNKNOWN)
+		return entry->d_type == DT_DIR;
+	return fstatat(dirfd(dir), entry->d_name, &status, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       S_ISDIR(status.st_mode);
+}
+
+static int list(struct root *root, const char *path, bool mark, struct strv *names)
+{
+	AUTO_CLOSE int fd = root_open_directory(root, path);
 	AUTO_CLOSEDIR DIR *dir = fd < 0 ? NULL : fdopendir(fd);
 	size_t first = names->count;
 	const struct dirent *entry;
@@ -279,13 +294,27 @@ int root_list(struct root *root, const char *path, struct strv *names)
 		return -errno;
 	take_fd(&fd);
 	while ((entry = readdir(dir))) {
-		if (!str_eq(entry->d_name, ".") && !str_eq(entry->d_name, ".."))
+		if (str_eq(entry->d_name, ".") || str_eq(entry->d_name, ".."))
+			continue;
+		if (mark && is_directory(dir, entry))
+			strv_addf(names, "%s/", entry->d_name);
+		else
 			strv_add(names, entry->d_name);
 	}
 	if (names->count > first)
 		qsort(names->items + first, names->count - first, sizeof(*names->items),
 		      compare_names);
 	return 0;
+}
+
+int root_list(struct root *root, const char *path, struct strv *names)
+{
+	return list(root, path, false, names);
+}
+
+int root_list_marked(struct root *root, const char *path, struct strv *names)
+{
+	return list(root, path, true, names);
 }
 
 int root_read_block(struct root *root, const char *path, dev_t *out)

@@ -49,6 +49,12 @@ int root_readlink(struct root *root, const char *path, char *buf, size_t size);
 // Names in a directory without "." and "..", in natural order (cpu2 before cpu10), appended.
 int root_list(struct root *root, const char *path, struct strv *names);
 
+// The same, and each name of a directory (a link to one is none) ends in a slash.
+int root_list_marked(struct root *root, const char *path, struct strv *names);
+
+// For looking at many links of one directory. Returns a descriptor, which the caller closes, or -errno.
+int root_open_directory(struct root *root, const char *path);
+
 // The number of the block device that the path leads to. Returns 0 or -errno (-ENOTBLK: something else).
 int root_read_block(struct root *root, const char *path, dev_t *out);
 

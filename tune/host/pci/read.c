@@ -1,0 +1,296 @@
+// SPDX-License-Identifier: MIT
+#include "tune/host/pci/parts.h"
+
+#include "base/bytes.h"
+#include "base/cleanup.h"
+#include "base/mem.h"
+#include "tune/host/root.h"
+
+#include <linux/pci_regs.h>
+#include <stdio.h>
+#include <string.h>
+
+// What everybody may read, and all that is asked for: some devices take more of it badly.
+enum { CONFIG_SIZE = 64, LINK_SIZE = 1024, TEXT_SIZE = 256 };
+
+enum { HEADER_MASK = 0x7f, DEAD_HEADER = 0x7f, DEAD_VENDOR = 0xffff };
+
+enum { CLASS_HOST_BRIDGE = 0x0600, CLASS_PCI_BRIDGE = 0x0604, CLASS_CARDBUS_BRIDGE = 0x0607 };
+
+char *pci_path(const struct pci_device *device, const char *name)
+{
+	return mem_printf("sys/bus/pci/devices/%s/%s", device->address, name);
+}
+
+bool pci_parse_address(const char *text, struct pci_device *out)
+{
+	unsigned domain, bus, slot, function;
+	int end = -1;
+
+	if (strlen(text) >= sizeof(out->address) ||
+	    strspn(text, "0123456789abcdefABCDEF:.") != strlen(text) ||
+	    sscanf(text, "%8x:%2x:%2x.%1x%n", &domain, &bus, &slot, &function, &end) != 4 || text[end] ||
+	    slot > 0x1f || function > 7)
+		return false;
+	snprintf(out->address, sizeof(out->address), "%04x:%02x:%02x.%x", domain, bus, slot, function);
+	out->domain = domain;
+	out->bus = (uint8_t)bus;
+	out->slot = (uint8_t)slot;
+	out->function = (uint8_t)function;
+	return true;
+}
+
+int pci_compare(const void *a, const void *b)
+{
+	const struct pci_device *x = a, *y = b;
+
+	if (x->domain != y->domain)
+		return x->domain < y->domain ? -1 : 1;
+	return (x->bus << 8 | x->slot << 3 | x->function) - (y->bus << 8 | y->slot << 3 | y->function);
+}
+
+static void list_devices(struct root *root, struct pci_facts *facts)
+{
+	AUTO_STRV struct strv names = { 0 };
+
+	facts->known = root_list(root, "sys/bus/pci/devices", &names) == 0;
+	for (size_t i = 0; i < names.count; i++) {
+		struct pci_device device = { .group = -1, .parent = -1, .detail = { .node = -1 } };
+
+		if (pci_parse_address(names.items[i], &device))
+			*MEM_PUSH(facts->items, facts->count) = device;
+	}
+	if (facts->count)
+		qsort(facts->items, facts->count, sizeof(*facts->items), pci_compare);
+}
+
+static void parse_config(const uint8_t *config, struct pci_device *device)
+{
+	device->vendor = bytes_le16(config + PCI_VENDOR_ID);
+	device->device = bytes_le16(config + PCI_DEVICE_ID);
+	device->revision = config[PCI_REVISION_ID];
+	device->class = bytes_le32(config + PCI_CLASS_REVISION) >> 8;
+	device->header = config[PCI_HEADER_TYPE] & HEADER_MASK;
+	if (device->header == PCI_HEADER_TYPE_NORMAL) {
+		device->subsystem_vendor = bytes_le16(config + PCI_SUBSYSTEM_VENDOR_ID);
+		device->subsystem = bytes_le16(config + PCI_SUBSYSTEM_ID);
+	} else if (device->header == PCI_HEADER_TYPE_BRIDGE || device->header == PCI_HEADER_TYPE_CARDBUS) {
+		device->bus_behind = config[PCI_SECONDARY_BUS];
+		device->last_bus_behind = config[PCI_SUBORDINATE_BUS];
+	}
+}
+
+static bool read_id(struct root *root, const struct pci_device *device, const char *name, uint64_t *out)
+{
+	AUTO_FREE char *path = pci_path(device, name);
+	char text[TEXT_SIZE];
+
+	return root_read(root, path, text, sizeof(text)) > 0 && str_parse_hex(text, out);
+}
+
+// "pci:v000010DEd000013C2sv00001458sd00003679bc03sc00i00"
+static bool read_modalias(struct root *root, struct pci_device *device)
+{
+	AUTO_FREE char *path = pci_path(device, "modalias");
+	unsigned vendor, id, subsystem_vendor, subsystem, base, sub, interface;
+	char text[TEXT_SIZE];
+
+	if (root_read(root, path, text, sizeof(text)) <= 0 ||
+	    sscanf(text, "pci:v%8xd%8xsv%8xsd%8xbc%2xsc%2xi%2x", &vendor, &id, &subsystem_vendor,
+		   &subsystem, &base, &sub, &interface) != 7)
+		return false;
+	device->vendor = (uint16_t)vendor;
+	device->device = (uint16_t)id;
+	device->subsystem_vendor = (uint16_t)subsystem_vendor;
+	device->subsystem = (uint16_t)subsystem;
+	device->class = base << 16 | sub << 8 | interface;
+	return true;
+}
+
+// What the kernel remembers of it, each in a file of its own.
+static void read_remembered(struct root *root, struct pci_device *device)
+{
+	uint64_t value;
+
+	if (read_modalias(root, device))
+		return;
+	if (read_id(root, device, "vendor", &value))
+		device->vendor = (uint16_t)value;
+	if (read_id(root, device, "device", &value))
+		device->device = (uint16_t)value;
+	if (read_id(root, device, "class", &value))
+		device->class = (uint32_t)value;
+}
+
+// A virtual function shows neither vendor nor device in its configuration, a dead device nothing at all, and
+// a captured tree may lack the file, which is no text.
+static void read_identity(struct root *root, struct pci_device *device)
+{
+	AUTO_FREE char *path = pci_path(device, "config");
+	uint8_t config[CONFIG_SIZE];
+	int n = root_read_head(root, path, (char *)config, sizeof(config));
+	bool known = n > PCI_SUBSYSTEM_ID + 1;
+	uint64_t revision;
+
+	if (known)
+		parse_config(config, device);
+	device->dead = known && device->header == DEAD_HEADER && device->vendor == DEAD_VENDOR;
+	if (device->dead)
+		device->revision = 0;
+	if (!known || device->vendor == DEAD_VENDOR)
+		read_remembered(root, device);
+	if (!known && read_id(root, device, "revision", &revision))
+		device->revision = (uint8_t)revision;
+	if (!known && (device->class >> 8 == CLASS_PCI_BRIDGE || device->class >> 8 == CLASS_CARDBUS_BRIDGE))
+		device->header = PCI_HEADER_TYPE_BRIDGE;
+	device->is_bridge = device->class >> 8 == CLASS_HOST_BRIDGE ||
+			    device->header == PCI_HEADER_TYPE_BRIDGE ||
+			    device->header == PCI_HEADER_TYPE_CARDBUS ||
+			    (device->dead && device->class >> 8 == CLASS_PCI_BRIDGE);
+}
+
+// The last part of a link's target; NULL: there is no link.
+static char *read_link_name(struct root *root, const struct pci_device *device, const char *name)
+{
+	AUTO_FREE char *path = pci_path(device, name);
+	char target[LINK_SIZE];
+	const char *slash;
+
+	if (root_readlink(root, path, target, sizeof(target)) <= 0)
+		return NULL;
+	slash = strrchr(target, '/');
+	return mem_dup(slash ? slash + 1 : target);
+}
+
+static void add_member(struct pci_facts *facts, const char *address, int group)
+{
+	const struct pci_device *device = pci_facts_find(facts, address);
+
+	if (device)
+		facts->items[device - facts->items].group = group;
+	facts->iommu |= device != NULL;
+}
+
+// By group there are fewer directories than devices. False: the tree has none of it.
+static bool read_groups(struct root *root, struct pci_facts *facts)
+{
+	AUTO_STRV struct strv groups = { 0 };
+
+	if (root_list(root, "sys/kernel/iommu_groups", &groups) < 0)
+		return false;
+	for (size_t i = 0; i < groups.count; i++) {
+		AUTO_FREE char *path = mem_printf("sys/kernel/iommu_groups/%s/devices", groups.items[i]);
+		AUTO_STRV struct strv members = { 0 };
+		int group;
+
+		if (!str_parse_int(groups.items[i], &group) || group < 0)
+			continue;
+		root_list(root, path, &members);
+		for (size_t j = 0; j < members.count; j++)
+			add_member(facts, members.items[j], group);
+	}
+	return true;
+}
+
+static void read_group_links(struct root *root, struct pci_facts *facts)
+{
+	for (size_t i = 0; i < facts->count; i++) {
+		AUTO_FREE char *name = read_link_name(root, &facts->items[i], "iommu_group");
+		int group;
+
+		if (name && str_parse_int(name, &group) && group >= 0)
+			add_member(facts, facts->items[i].address, group);
+	}
+}
+
+// The nearest of the bridges that lead to its bus; a virtual function may be on a bus that has no bridge of
+// its own, behind the one of its physical function.
+static int find_bridge(const struct pci_facts *facts, const struct pci_device *device)
+{
+	int found = -1;
+
+	for (size_t i = 0; i < facts->count; i++) {
+		const struct pci_device *bridge = &facts->items[i];
+
+		if (bridge->bus_behind && bridge->domain == device->domain &&
+		    device->bus >= bridge->bus_behind && device->bus <= bridge->last_bus_behind &&
+		    (found < 0 || bridge->bus_behind > facts->items[found].bus_behind))
+			found = (int)i;
+	}
+	return found;
+}
+
+// "../../../devices/pci0000:00/0000:00:1c.0/0000:01:00.0", where no configuration tells of buses.
+static int find_bridge_by_link(struct root *root, const struct pci_facts *facts,
+			       const struct pci_device *device)
+{
+	AUTO_FREE char *path = mem_printf("sys/bus/pci/devices/%s", device->address);
+	AUTO_STRV struct strv parts = { 0 };
+	const struct pci_device *bridge;
+	char target[LINK_SIZE];
+
+	if (root_readlink(root, path, target, sizeof(target)) <= 0)
+		return -1;
+	strv_split(&parts, target, "/");
+	bridge = parts.count < 2 ? NULL : pci_facts_find(facts, parts.items[parts.count - 2]);
+	return bridge ? (int)(bridge - facts->items) : -1;
+}
+
+static void find_parents(struct root *root, struct pci_facts *facts)
+{
+	bool buses_known = false, bridges = false;
+
+	for (size_t i = 0; i < facts->count; i++) {
+		bridges |= facts->items[i].header != PCI_HEADER_TYPE_NORMAL;
+		buses_known |= facts->items[i].bus_behind != 0;
+	}
+	for (size_t i = 0; i < facts->count && bridges; i++) {
+		struct pci_device *device = &facts->items[i];
+
+		device->parent = buses_known ? find_bridge(facts, device) :
+					       find_bridge_by_link(root, facts, device);
+	}
+}
+
+void pci_facts_read(struct root *root, struct pci_facts *facts)
+{
+	*facts = (struct pci_facts){ 0 };
+	list_devices(root, facts);
+	for (size_t i = 0; i < facts->count; i++) {
+		read_identity(root, &facts->items[i]);
+		facts->items[i].driver = read_link_name(root, &facts->items[i], "driver");
+	}
+	if (!read_groups(root, facts))
+		read_group_links(root, facts);
+	find_parents(root, facts);
+}
+
+static void finish_detail(struct pci_detail *detail)
+{
+	free(detail->modalias);
+	free(detail->override);
+	free(detail->physical);
+	strv_finish(&detail->resets);
+	strv_finish(&detail->uses);
+	for (size_t i = 0; i < detail->n_nodes; i++) {
+		free(detail->nodes[i].name);
+		free(detail->nodes[i].path);
+	}
+	for (size_t i = 0; i < detail->n_users; i++)
+		free(detail->users[i].path);
+	free(detail->nodes);
+	free(detail->users);
+}
+
+void pci_facts_finish(struct pci_facts *facts)
+{
+	for (size_t i = 0; i < facts->count; i++) {
+		free(facts->items[i].driver);
+		free(facts->items[i].name);
+		free(facts->items[i].class_name);
+		finish_detail(&facts->items[i].detail);
+	}
+	free(facts->items);
+	pci_holders_free(facts->holders);
+	*facts = (struct pci_facts){ 0 };
+}
