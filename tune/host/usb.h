@@ -18,7 +18,7 @@ struct usb_device {
 	char *serial; // NULL: none
 	bool hub, keyboard, mouse; // an interface is a boot keyboard or mouse, or has such an input node
 	bool storage;
-	struct strv uses; // why the host needs it: "/mnt is mounted from sdb1"
+	struct strv uses; // why the host needs it: "/dev/sdb1 is mounted on /mnt"
 };
 
 struct usb_bus {
@@ -31,12 +31,14 @@ struct usb_bus {
 struct usb_facts {
 	struct usb_bus *buses; // ascending
 	size_t count;
+	int other_keyboards, other_mice; // that hang on no USB: PS/2, I2C, Bluetooth; not those that programs make
 };
 
-// Sources: Linux 6.1 Documentation/ABI/stable/sysfs-bus-usb.
+// Sources: Linux 6.1 Documentation/ABI/stable/sysfs-bus-usb, drivers/input/input.c (/proc/bus/input/devices);
+// what a keyboard and a mouse are: inputs.h; Device Class Definition for HID 1.11, 4.2 and 4.3.
 void usb_facts_read(struct root *root, struct usb_facts *facts);
 void usb_facts_finish(struct usb_facts *facts);
 
 // "VVVV:PPPP" or "BUS-PORT[.PORT]". NULL: not there, or of the first form more than one (*several is then set).
 const struct usb_device *usb_facts_find(const struct usb_facts *facts, const char *text, bool *several);
-// The device and the bus index that it hangs on; the controller of a device is that bus's.
+const struct usb_bus *usb_facts_bus(const struct usb_facts *facts, int bus); // NULL: no such bus
