@@ -4,6 +4,7 @@
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "base/mem.h"
+#include "launcher/facts/devices.h"
 #include "launcher/facts/files.h"
 #include "launcher/facts/firmware.h"
 #include "launcher/facts/qemu.h"
@@ -246,5 +247,6 @@ void facts_finish(struct facts *facts)
 	strv_finish(&facts->environment);
 	strv_finish(&facts->home_environment);
 	attribute_facts_finish(&facts->attributes);
+	devices_finish(facts);
 	*facts = (struct facts){ 0 };
 }

@@ -11,8 +11,11 @@
 #include "qmp/caps.h"
 #include "tune/host/attributes.h"
 #include "tune/host/cpu.h"
+#include "tune/host/iommu.h"
 #include "tune/host/memory.h"
+#include "tune/host/pci.h"
 #include "tune/host/system.h"
+#include "tune/host/usb.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -101,10 +104,15 @@ struct facts {
 	struct cpuset others; // CPUs that other running guests of ours are pinned to
 	uint64_t memlock_hard; // UINT64_MAX: unlimited
 	struct attribute_facts attributes; // those that this profile's [host] section would set
+	// read where the profile names PCI devices; detail only of these, of their groups, and of what is above them
+	struct pci_facts pci;
+	struct usb_facts usb;
+	struct iommu_facts iommu;
 };
 
 struct facts_options {
 	const struct paths *paths;
+	bool names; // look PCI devices up in this machine's ID database: for people, not for what is decided
 };
 
 // Reads what this profile needs. Of a captured machine nothing is known of QEMU and of the files that the
