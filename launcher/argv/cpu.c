@@ -104,6 +104,26 @@ static void add_smp(struct argv_build *b)
 			  "sockets = 1 and more cores");
 }
 
+// The host's scheduler then no longer sees a vCPU halt: QEMU's manual, -overcommit cpu-pm.
+static void add_power(struct argv_build *b)
+{
+	if (!b->profile->host.cpu_pm)
+		return;
+	if (!b->kvm) {
+		diag_hint(argv_host_error(b, "cpu-pm", "host", "cpu_pm", "cpu_pm = yes needs KVM (%s)",
+					  b->plan->accel_why),
+			  "leave `cpu_pm` out of [host]");
+		return;
+	}
+	diag_hint(argv_warn(b, "cpu-pm-busy", "host", "cpu_pm",
+			    "cpu_pm = yes: to the host the guest's CPUs are busy even while the guest idles, and "
+			    "whatever else wants to run there waits"),
+		  "give the guest CPUs of its own, and leave some to the host");
+	// else it is one option with mem-lock (memory.c)
+	if (b->profile->memory.lock != TRI_YES)
+		argv_add(b, "-overcommit", "cpu-pm=on");
+}
+
 void argv_cpu(struct argv_build *b)
 {
 	AUTO_STR struct str cpu = { 0 }, why = { 0 };
@@ -118,4 +138,5 @@ void argv_cpu(struct argv_build *b)
 	argv_add(b, "-cpu", "%s", str_text(&cpu));
 	b->plan->cpu_why = str_take(&why);
 	add_smp(b);
+	add_power(b);
 }

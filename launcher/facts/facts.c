@@ -178,9 +178,21 @@ static unsigned wanted_attributes(const struct profile *profile)
 		wanted |= 1u << ATTRIBUTE_HALT_POLL_NS;
 	if (profile->host.ignore_msrs != TRI_AUTO)
 		wanted |= 1u << ATTRIBUTE_IGNORE_MSRS;
+	if (profile->host.report_ignored_msrs != TRI_AUTO)
+		wanted |= 1u << ATTRIBUTE_REPORT_MSRS;
 	if (profile->host.latency >= 0)
 		wanted |= 1u << ATTRIBUTE_LATENCY;
 	return wanted;
+}
+
+// Who else sets them is asked only where somebody would.
+static void read_daemons(struct root *root, const struct profile *profile, struct facts *facts)
+{
+	const unsigned clocks = 1u << ATTRIBUTE_GOVERNOR | 1u << ATTRIBUTE_EPP | 1u << ATTRIBUTE_MIN_FREQ |
+				1u << ATTRIBUTE_BOOST | 1u << ATTRIBUTE_LATENCY;
+
+	if (wanted_attributes(profile) & clocks)
+		daemon_facts_read(root, &facts->daemons);
 }
 
 // A captured machine is planned for as its root would.
@@ -206,6 +218,7 @@ int facts_read(struct root *root, const struct profile *profile, const struct fa
 	if (firmware_type_of(profile) <= FIRMWARE_OVMF_SECUREBOOT)
 		firmware_read(root, options->paths->firmware_dir, &facts->firmwares);
 	attribute_facts_read(root, wanted_attributes(profile), &facts->cpus.online, &facts->attributes);
+	read_daemons(root, profile, facts);
 	facts->run_dir = mem_printf("%s/%s", options->paths->run_base, name);
 	facts->state_dir = mem_printf("%s/%s", options->paths->state_base, name);
 	facts->log_dir = mem_dup(options->paths->log_dir);

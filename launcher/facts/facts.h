@@ -11,6 +11,7 @@
 #include "qmp/caps.h"
 #include "tune/host/attributes.h"
 #include "tune/host/cpu.h"
+#include "tune/host/daemons.h"
 #include "tune/host/iommu.h"
 #include "tune/host/memory.h"
 #include "tune/host/pci.h"
@@ -103,6 +104,7 @@ struct facts {
 	struct strv home_environment; // HOME, USER and LOGNAME: only for a QEMU that runs as ourselves
 	struct cpuset others; // CPUs that other running guests of ours are pinned to
 	uint64_t memlock_hard; // UINT64_MAX: unlimited
+	struct daemon_facts daemons; // looked for where the profile sets what they set
 	struct attribute_facts attributes; // those that this profile's [host] section would set
 	// read where the profile names PCI devices; detail only of these, of their groups, and of what is above them
 	struct pci_facts pci;

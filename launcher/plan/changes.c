@@ -107,6 +107,77 @@ static void add_boost(const struct profile *profile, const struct facts *facts, 
 		say_missing(profile, "boost", diags);
 }
 
+// Services that set the same by themselves, whenever they see fit: then what is asked for here does not last, and
+// is left alone at the end, as somebody else's.
+static const struct rival {
+	enum daemon_kind daemon;
+	enum attribute attributes[4];
+	const char *does, *remedy;
+} rivals[] = {
+	{ DAEMON_TUNED,
+	  { ATTRIBUTE_GOVERNOR, ATTRIBUTE_EPP, ATTRIBUTE_MIN_FREQ, ATTRIBUTE_LATENCY },
+	  "sets clocks and idle states as its profile says",
+	  "tuned-adm off, or a TuneD profile without a [cpu] section" },
+	{ DAEMON_POWER_PROFILES,
+	  { ATTRIBUTE_GOVERNOR, ATTRIBUTE_EPP, ATTRIBUTE_BOOST, ATTRIBUTE_NO_TURBO },
+	  "sets them whenever the power profile, the lid or the battery changes",
+	  "powerprofilesctl set performance, or systemctl stop power-profiles-daemon" },
+	{ DAEMON_AUTO_CPUFREQ,
+	  { ATTRIBUTE_GOVERNOR, ATTRIBUTE_EPP, ATTRIBUTE_MIN_FREQ, ATTRIBUTE_BOOST },
+	  "sets them every few seconds, by load and battery",
+	  "systemctl stop auto-cpufreq" },
+};
+
+static const struct wish *find_wish(const struct wish *wishes, size_t n, const struct rival *rival)
+{
+	for (size_t i = 0; i < n; i++) {
+		for (size_t j = 0; wishes[i].value && j < ARRAY_SIZE(rival->attributes); j++) {
+			if (wishes[i].attribute == rival->attributes[j])
+				return &wishes[i];
+		}
+	}
+	return NULL;
+}
+
+static void warn_of_rivals(const struct profile *profile, const struct facts *facts, const struct wish *wishes,
+			   size_t n, struct diags *diags)
+{
+	const struct wish boost = { "boost", ATTRIBUTE_BOOST, "set", "", "" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(rivals); i++) {
+		const struct rival *rival = &rivals[i];
+		const struct wish *wish = find_wish(wishes, n, rival);
+		pid_t pid = facts->daemons.pids[rival->daemon];
+		AUTO_FREE char *follows = NULL;
+
+		if (!wish && profile->host.boost != TRI_AUTO)
+			wish = find_wish(&boost, 1, rival);
+		if (!pid || !wish)
+			continue;
+		if (rival->daemon == DAEMON_TUNED && facts->daemons.tuned_profile[0])
+			follows = mem_printf(" (profile `%s`)", facts->daemons.tuned_profile);
+		diag_hint(diag_add(diags, DIAG_WARNING, "host-rival",
+				   profile_where(profile, "host", NULL, wish->key),
+				   "%s%s runs as process %d and %s: `%s` may not last",
+				   daemon_name(rival->daemon), follows ? follows : "", (int)pid, rival->does,
+				   wish->key),
+			  "while the guest runs: %s", rival->remedy);
+	}
+}
+
+// Where the driver itself picks the clock, the governor performance is a preference of its own (EBUSY: Linux 6.1,
+// drivers/cpufreq/intel_pstate.c, intel_pstate_set_energy_pref_index; amd-pstate does the same from 6.3 on).
+static void check_preference(const struct profile *profile, struct diags *diags)
+{
+	const char *epp = profile->host.epp;
+
+	if (epp && str_eq(profile->host.governor, "performance") && !str_eq(epp, "performance"))
+		diag_hint(diag_add(diags, DIAG_WARNING, "epp-governor", profile_where(profile, "host", NULL, "epp"),
+				   "under the governor `performance`, intel_pstate and amd-pstate refuse the "
+				   "preference `%s`", epp),
+			  "epp = performance, or governor = powersave");
+}
+
 static char *number(int64_t value)
 {
 	return value < 0 ? NULL : mem_printf("%" PRId64, value);
@@ -132,6 +203,11 @@ void plan_add_changes(const struct profile *profile, const struct facts *facts, 
 		  profile->host.ignore_msrs == TRI_YES	? "1" :
 							  "0",
 		  "what a guest sees when it reads a model-specific register that KVM does not know" },
+		{ "report_ignored_msrs", ATTRIBUTE_REPORT_MSRS, "set",
+		  profile->host.report_ignored_msrs == TRI_AUTO ? NULL :
+		  profile->host.report_ignored_msrs == TRI_YES	? "1" :
+								  "0",
+		  "whether KVM logs each model-specific register that it ignores" },
 		{ "latency", ATTRIBUTE_LATENCY, "hold", latency,
 		  "CPUs enter no idle state that takes longer to leave" },
 	};
@@ -147,4 +223,6 @@ void plan_add_changes(const struct profile *profile, const struct facts *facts, 
 			say_missing(profile, wishes[i].key, diags);
 	}
 	add_boost(profile, facts, plan, diags);
+	check_preference(profile, diags);
+	warn_of_rivals(profile, facts, wishes, ARRAY_SIZE(wishes), diags);
 }

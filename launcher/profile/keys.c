@@ -143,6 +143,8 @@ static const struct profile_key keys[] = {
 	HOST(epp, sysfs_word, "their energy performance preference; default: left alone"),
 	HOST(boost, tri, "turbo frequencies; default: auto, left alone"),
 	HOST(ignore_msrs, tri, "KVM ignores unknown MSRs; default: auto, left alone"),
+	HOST(report_ignored_msrs, tri, "KVM logs the MSRs that it ignores; default: auto, left alone"),
+	HOST(cpu_pm, flag, "the guest itself puts its CPUs to sleep; default: no"),
 	HOST(min_freq, frequency, "lowest frequency of the guest's CPUs; default: left alone",
 	     .min = 100000, .max = 20000000, .fallback = -1),
 	HOST(latency, int, "longest wake-up from idle allowed, in µs; default: left alone",

@@ -81,6 +81,27 @@ static void test_topoext_needs_amd_threads_and_kvm(void **state)
 	assert_false(cpu_has(fx, "topoext=on"));
 }
 
+static void test_cpu_pm_is_a_choice_and_needs_kvm(void **state)
+{
+	struct argv_fixture *fx = *state;
+
+	argv_fixture_make(fx);
+	assert_null(argv_fixture_value(fx, "-overcommit", 0));
+	fx->profile.host.cpu_pm = true;
+	argv_fixture_make(fx);
+	assert_int_equal(argv_fixture_diag(fx, "cpu-pm")->level, DIAG_HOST_ERROR);
+	set_kvm(fx);
+	argv_fixture_make(fx);
+	assert_null(argv_fixture_diag(fx, "cpu-pm"));
+	assert_int_equal(argv_fixture_diag(fx, "cpu-pm-busy")->level, DIAG_WARNING);
+	assert_string_equal(argv_fixture_value(fx, "-overcommit", 0), "cpu-pm=on");
+	// a second one would take back the first
+	fx->profile.memory.lock = TRI_YES;
+	argv_fixture_make(fx);
+	assert_string_equal(argv_fixture_value(fx, "-overcommit", 0), "mem-lock=on,cpu-pm=on");
+	assert_null(argv_fixture_value(fx, "-overcommit", 1));
+}
+
 static void test_hide_kvm_only_when_asked(void **state)
 {
 	struct argv_fixture *fx = *state;
@@ -354,6 +375,7 @@ int main(void)
 		ARGV_TEST(test_model_by_accelerator),
 		ARGV_TEST(test_features_follow_in_order),
 		ARGV_TEST(test_topoext_needs_amd_threads_and_kvm),
+		ARGV_TEST(test_cpu_pm_is_a_choice_and_needs_kvm),
 		ARGV_TEST(test_hide_kvm_only_when_asked),
 		ARGV_TEST(test_windows_gets_the_recommended_set),
 		ARGV_TEST(test_others_get_none),

@@ -107,6 +107,12 @@ static int tear_down(void **state)
 	return 0;
 }
 
+static void begin_again(void **state)
+{
+	tear_down(state);
+	set_up(state);
+}
+
 static const struct diag *find(const struct diags *diags, const char *code)
 {
 	for (size_t i = 0; i < diags->count; i++) {
@@ -193,17 +199,81 @@ static void the_machine_has_attributes_too(void **state)
 {
 	struct fixture *fx = *state;
 
-	read_all(fx, "[host]\nboost = no\nhalt_poll_ns = 0\nignore_msrs = yes\nlatency = 10\n",
+	read_all(fx, "[host]\nboost = no\nhalt_poll_ns = 0\nignore_msrs = yes\n"
+		     "report_ignored_msrs = no\nlatency = 10\n",
 		 "sys/devices/system/cpu/cpufreq/boost = 1\n"
 		 "sys/module/kvm/parameters/halt_poll_ns = 200000\n"
 		 "sys/module/kvm/parameters/ignore_msrs = N\n"
+		 "sys/module/kvm/parameters/report_ignored_msrs = Y\n"
 		 "dev/cpu_dma_latency =\n");
 	make(fx);
 	assert_fine(fx);
 	assert_changes(&fx->plan, "set /sys/module/kvm/parameters/halt_poll_ns 200000>0\n"
 				  "set /sys/module/kvm/parameters/ignore_msrs N>1\n"
+				  "set /sys/module/kvm/parameters/report_ignored_msrs Y>0\n"
 				  "hold /dev/cpu_dma_latency ->10\n"
 				  "set " CPU "/cpufreq/boost 1>0\n");
+}
+
+static void services_that_set_the_same_are_named(void **state)
+{
+	static const char running[] = "proc/1/comm = systemd\nproc/812/comm = tuned\n"
+				      "proc/900/comm = power-profiles-\n"
+					   "proc/901/comm = auto-cpufreq\nproc/1000/comm = irqbalance\n"
+					   "etc/tuned/active_profile = balanced\n";
+	static const struct {
+		const char *host;
+		int rivals, line;
+		const char *text, *hint;
+	} rows[] = {
+		{ "governor = powersave\n", 3, LINE + 2, "TuneD (profile `balanced`) runs as process 812",
+		  "tuned-adm off" },
+		{ "latency = 5\n", 1, LINE + 2, "`latency` may not last", "tuned-adm off" },
+		{ "boost = no\n", 2, LINE + 2, "power-profiles-daemon runs as process 900",
+		  "powerprofilesctl set performance" },
+		{ "ignore_msrs = yes\n", 0, 0, NULL, NULL },
+	};
+	struct fixture *fx = *state;
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		AUTO_FREE char *text = mem_printf("[host]\n%s", rows[i].host);
+		AUTO_FREE char *more = mem_printf("%sdev/cpu_dma_latency =\n"
+						  "sys/devices/system/cpu/cpufreq/boost = 1\n"
+						  "sys/module/kvm/parameters/ignore_msrs = N\n", running);
+		const struct diag *first;
+		int rivals = 0;
+
+		read_all(fx, text, more);
+		make(fx);
+		assert_fine(fx);
+		for (size_t j = 0; j < fx->plan.warnings.count; j++)
+			rivals += strcmp(fx->plan.warnings.items[j].code, "host-rival") == 0;
+		assert_int_equal(rivals, rows[i].rivals);
+		first = find(&fx->plan.warnings, "host-rival");
+		if (first) {
+			assert_int_equal(first->line, rows[i].line);
+			assert_non_null(strstr(first->text, rows[i].text));
+			assert_non_null(strstr(first->hint, rows[i].hint));
+		}
+		begin_again(state);
+		fx = *state;
+	}
+}
+
+static void a_preference_that_the_governor_excludes(void **state)
+{
+	static const char epp[] =
+		"sys/devices/system/cpu/cpu1/cpufreq/energy_performance_preference = balance_power\n";
+	struct fixture *fx = *state;
+
+	read_all(fx, "pin = 1,7\n[host]\ngovernor = performance\nepp = power\n", epp);
+	make(fx);
+	assert_non_null(find(&fx->plan.warnings, "epp-governor"));
+	begin_again(state);
+	fx = *state;
+	read_all(fx, "[host]\ngovernor = performance\nepp = performance\n", epp);
+	make(fx);
+	assert_null(find(&fx->plan.warnings, "epp-governor"));
 }
 
 static void no_turbo_is_boost_the_other_way_round(void **state)
@@ -467,6 +537,8 @@ int main(void)
 		TEST(iothreads_count_as_the_guest),
 		TEST(an_unpinned_guest_has_all_cpus),
 		TEST(the_machine_has_attributes_too),
+		TEST(services_that_set_the_same_are_named),
+		TEST(a_preference_that_the_governor_excludes),
 		TEST(no_turbo_is_boost_the_other_way_round),
 		TEST(what_the_host_lacks_is_named),
 		TEST(what_the_host_does_not_take_is_named),

@@ -38,6 +38,7 @@ static void test_whole_system(void **state)
 		  "dev/kvm =\n"
 		  "sys/module/kvm/parameters/ignore_msrs = N\n"
 		  "sys/module/kvm/parameters/halt_poll_ns = 200000\n"
+		  "sys/module/kvm/parameters/report_ignored_msrs = Y\n"
 		  "sys/module/kvm/parameters/tdp_mmu = Y\n"
 		  "sys/module/kvm_intel/parameters/nested = Y\n"
 		  "sys/module/kvm_other/parameters/x = 1\n",

@@ -24,6 +24,7 @@ static const struct row {
 	[ATTRIBUTE_NO_TURBO] = { false, CPU_DIR "/intel_pstate/no_turbo", NULL },
 	[ATTRIBUTE_HALT_POLL_NS] = { false, "sys/module/kvm/parameters/halt_poll_ns", NULL },
 	[ATTRIBUTE_IGNORE_MSRS] = { false, "sys/module/kvm/parameters/ignore_msrs", NULL },
+	[ATTRIBUTE_REPORT_MSRS] = { false, "sys/module/kvm/parameters/report_ignored_msrs", NULL },
 	[ATTRIBUTE_LATENCY] = { false, "dev/cpu_dma_latency", NULL },
 };
 

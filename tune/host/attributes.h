@@ -18,6 +18,7 @@ enum attribute {
 	ATTRIBUTE_NO_TURBO,	 // the machine, intel_pstate: 1 off
 	ATTRIBUTE_HALT_POLL_NS,	 // kvm
 	ATTRIBUTE_IGNORE_MSRS,	 // kvm
+	ATTRIBUTE_REPORT_MSRS,	 // kvm: report_ignored_msrs
 	ATTRIBUTE_LATENCY,	 // /dev/cpu_dma_latency, held open
 	ATTRIBUTE_COUNT,
 };

@@ -57,7 +57,8 @@ static void read_distro(struct root *root, struct system_facts *facts)
 // ignore_msrs can decide whether a CPU model starts, which QEMU then says itself.
 static bool is_set_by_guests(const char *name)
 {
-	return strcmp(name, "halt_poll_ns") == 0 || strcmp(name, "ignore_msrs") == 0;
+	return strcmp(name, "halt_poll_ns") == 0 || strcmp(name, "ignore_msrs") == 0 ||
+	       strcmp(name, "report_ignored_msrs") == 0;
 }
 
 static void add_params(struct root *root, const char *module, struct str *out)
