@@ -24,7 +24,7 @@ static const struct command table[] = {
 	  NULL, plan_command, "json root set headless", OPERAND_PROFILE, false, 0 },
 	{ "argv", "PROFILE [-- QEMU-ARG...]", "show the QEMU command alone, ready to paste",
 	  NULL, argv_command, "json root set headless", OPERAND_PROFILE, false, 0 },
-	{ "host", "", "show the host as the planner sees it: CPUs, memory, hugepages",
+	{ "host", "", "show the host as the planner sees it: CPUs, memory, devices",
 	  NULL, host_command, "json root", OPERAND_NONE, false, 0 },
 	{ "list", "", "list guests",
 	  NULL, list_command, "json", OPERAND_NONE, false, 0 },

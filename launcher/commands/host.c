@@ -4,17 +4,12 @@
 #include "base/cleanup.h"
 #include "base/mem.h"
 #include "base/str.h"
-#include "tune/host/cpu.h"
-#include "tune/host/memory.h"
-#include "tune/host/system.h"
 
-#include <json-c/json.h>
 #include <string.h>
 
 enum { WIDTH = 80 };
 
-// Puts words behind what stands in the line, and goes on below it, indented, where it is full.
-static void add_wrapped(struct str *out, const struct strv *words, size_t indent)
+void host_add_wrapped(struct str *out, const struct strv *words, size_t indent)
 {
 	const char *line = out->len ? strrchr(out->text, '\n') : NULL;
 	size_t column = line ? strlen(line + 1) : out->len;
@@ -47,7 +42,7 @@ static void add_set(struct str *out, const char *label, const struct cpuset *set
 	for (size_t i = 0; i < parts.count; i++)
 		strv_addf(&words, "%s%s", parts.items[i], i + 1 < parts.count ? "," : "");
 	str_addf(out, "%-13s", label);
-	add_wrapped(out, &words, 13);
+	host_add_wrapped(out, &words, 13);
 }
 
 // People want "31.0G", where str_add_size would have to say 32489480K.
@@ -156,7 +151,7 @@ static void add_row(struct str *out, const struct cpu_facts *cpus, const struct 
 	if (cores[0]->max_khz)
 		str_addf(&label, " %.2f GHz", (double)cores[0]->max_khz / 1e6);
 	str_addf(out, "    %-22s", str_text(&label));
-	add_wrapped(out, &words, 26);
+	host_add_wrapped(out, &words, 26);
 }
 
 static void add_map(struct str *out, const struct cpu_facts *cpus)
@@ -217,7 +212,7 @@ static void add_node(struct str *out, const struct memory_node *node)
 		for (size_t i = 0; i < node->n_distances; i++)
 			strv_addf(&words, "%d", node->distances[i]);
 	}
-	add_wrapped(out, &words, 13);
+	host_add_wrapped(out, &words, 13);
 }
 
 static void add_pool(struct str *out, const struct hugepage_pool *pool)
@@ -256,99 +251,12 @@ static void add_memory(struct str *out, const struct memory_facts *memory)
 		str_add(out, "  no pools\n");
 }
 
-void host_print_text(const struct cpu_facts *cpus, const struct memory_facts *memory,
-		     const struct system_facts *system, struct str *out)
+void host_print_text(const struct machine *machine, struct str *out)
 {
-	add_heading(out, cpus, system);
-	add_map(out, cpus);
-	add_sets(out, cpus);
-	add_memory(out, memory);
-}
-
-static void put_number(struct json_object *to, const char *key, bool known, uint64_t value)
-{
-	json_object_object_add(to, key, known ? json_object_new_uint64(value) : NULL);
-}
-
-static void put_index(struct json_object *to, const char *key, int value)
-{
-	put_number(to, key, value >= 0, (uint64_t)value);
-}
-
-static void put_text(struct json_object *to, const char *key, const char *text)
-{
-	json_object_object_add(to, key, text ? json_object_new_string(text) : NULL);
-}
-
-static struct json_object *make_cpu(const struct cpu_facts *cpus, const struct cpu *cpu)
-{
-	struct json_object *out = json_object_new_object();
-	AUTO_FREE char *siblings = cpu->core < 0 ? NULL : cpuset_text(&cpus->cores[cpu->core].cpus);
-
-	put_index(out, "cpu", cpu->id);
-	json_object_object_add(out, "online", json_object_new_boolean(cpu->online));
-	put_index(out, "core", cpu->core);
-	put_index(out, "socket", cpu->socket);
-	put_index(out, "node", cpu->node);
-	put_index(out, "l3", cpu->l3);
-	put_text(out, "siblings", siblings);
-	put_text(out, "kind", cpu->online ? cpu_kind_name(cpu->kind) : NULL);
-	put_number(out, "max_khz", cpu->max_khz > 0, (uint64_t)cpu->max_khz);
-	json_object_object_add(out, "isolated", json_object_new_boolean(cpu->isolated));
-	return out;
-}
-
-static struct json_object *make_distances(const struct memory_node *node)
-{
-	struct json_object *out;
-
-	if (!node->distances)
-		return NULL;
-	out = json_object_new_array();
-	for (size_t i = 0; i < node->n_distances; i++)
-		json_object_array_add(out, json_object_new_int(node->distances[i]));
-	return out;
-}
-
-static struct json_object *make_node(const struct memory_node *node)
-{
-	struct json_object *out = json_object_new_object();
-	AUTO_FREE char *cpus = cpuset_text(&node->cpus);
-
-	put_index(out, "node", node->node);
-	put_text(out, "cpus", cpus);
-	put_number(out, "bytes", node->sized, node->bytes);
-	put_number(out, "free", node->sized, node->free);
-	json_object_object_add(out, "distances", make_distances(node));
-	return out;
-}
-
-static struct json_object *make_pool(const struct hugepage_pool *pool)
-{
-	struct json_object *out = json_object_new_object();
-
-	put_index(out, "node", pool->node);
-	put_number(out, "size", true, pool->size);
-	put_number(out, "total", true, pool->total);
-	put_number(out, "free", true, pool->free);
-	return out;
-}
-
-struct json_object *host_print_json(const struct cpu_facts *cpus, const struct memory_facts *memory)
-{
-	struct json_object *out = json_object_new_object();
-	struct json_object *list = json_object_new_array();
-
-	json_object_object_add(out, "cpus", list);
-	for (size_t i = 0; i < cpus->count; i++)
-		json_object_array_add(list, make_cpu(cpus, &cpus->cpus[i]));
-	list = json_object_new_array();
-	json_object_object_add(out, "nodes", list);
-	for (size_t i = 0; i < memory->n_nodes; i++)
-		json_object_array_add(list, make_node(&memory->nodes[i]));
-	list = json_object_new_array();
-	json_object_object_add(out, "hugepages", list);
-	for (size_t i = 0; i < memory->n_pools; i++)
-		json_object_array_add(list, make_pool(&memory->pools[i]));
-	return out;
+	add_heading(out, &machine->cpus, &machine->system);
+	add_map(out, &machine->cpus);
+	add_sets(out, &machine->cpus);
+	add_memory(out, &machine->memory);
+	host_add_groups(machine, out);
+	host_add_usb(machine, out);
 }

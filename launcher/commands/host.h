@@ -2,15 +2,39 @@
 // Owns how `vfiorun host` shows the machine: a map for people, JSON for scripts. Refuses to read it.
 #pragma once
 
-struct cpu_facts;
+#include "base/str.h"
+#include "tune/host/cpu.h"
+#include "tune/host/iommu.h"
+#include "tune/host/memory.h"
+#include "tune/host/pci.h"
+#include "tune/host/system.h"
+#include "tune/host/usb.h"
+
 struct json_object;
-struct memory_facts;
-struct str;
-struct system_facts;
 
-// Appends a map of at most 80 columns, as far as one CPU list or model name is not longer.
-void host_print_text(const struct cpu_facts *cpus, const struct memory_facts *memory,
-		     const struct system_facts *system, struct str *out);
+struct machine {
+	bool live;
+	struct cpu_facts cpus;
+	struct memory_facts memory;
+	struct system_facts system;
+	struct pci_facts pci; // with the detail of all devices
+	struct usb_facts usb;
+	struct iommu_facts iommu;
+};
 
-// {"cpus":[…], "nodes":[…], "hugepages":[…]}; what is unknown is null. The caller puts it.
-struct json_object *host_print_json(const struct cpu_facts *cpus, const struct memory_facts *memory);
+// Appends a map of at most 80 columns, as far as one CPU list or name is not longer.
+void host_print_text(const struct machine *machine, struct str *out);
+
+// An object of cpus, nodes, hugepages, iommu, pci and usb, as vfiorun(1) has it; what is unknown is null. The caller
+// puts it.
+struct json_object *host_print_json(const struct machine *machine);
+
+// What the above are made of:
+
+// Puts words behind what stands in the line, and goes on below it, indented, where it is full.
+void host_add_wrapped(struct str *out, const struct strv *words, size_t indent);
+void host_add_groups(const struct machine *machine, struct str *out);
+void host_add_usb(const struct machine *machine, struct str *out);
+
+// What stands against passing a device, as a person would say it; appended.
+void host_blockers(const struct machine *machine, const struct pci_device *device, struct strv *out);

@@ -4,19 +4,27 @@
 
 #include "base/cleanup.h"
 #include "base/err.h"
+#include "base/mem.h"
 #include "launcher/commands/host.h"
-#include "tune/host/cpu.h"
-#include "tune/host/memory.h"
 #include "tune/host/root.h"
-#include "tune/host/system.h"
 
 #include <json-c/json.h>
 
-struct machine {
-	struct cpu_facts cpus;
-	struct memory_facts memory;
-	struct system_facts system;
-};
+// Here every device is of interest.
+static void read_devices(struct root *root, struct machine *machine)
+{
+	struct pci_facts *pci = &machine->pci;
+	AUTO_FREE size_t *all = NULL;
+
+	pci_facts_read(root, pci);
+	all = mem_new(pci->count + 1, sizeof(*all));
+	for (size_t i = 0; i < pci->count; i++)
+		all[i] = i;
+	pci_facts_read_details(root, pci, all, pci->count);
+	pci_facts_read_names(pci, all, pci->count);
+	usb_facts_read(root, &machine->usb);
+	iommu_facts_read(root, machine->system.kernel, machine->system.cmdline, &machine->iommu);
+}
 
 static int read_machine(const char *dir, struct machine *machine, struct err *err)
 {
@@ -25,9 +33,11 @@ static int read_machine(const char *dir, struct machine *machine, struct err *er
 
 	if (r == 0)
 		r = cpu_facts_read(&root, &machine->cpus, err);
+	machine->live = root.live;
 	if (r == 0) {
 		memory_facts_read(&root, &machine->memory);
 		system_facts_read(&root, &machine->system);
+		read_devices(&root, machine);
 	}
 	root_finish(&root);
 	return r;
@@ -38,10 +48,10 @@ static void print(const struct machine *machine, bool json, struct str *out)
 	struct json_object *value;
 
 	if (!json) {
-		host_print_text(&machine->cpus, &machine->memory, &machine->system, out);
+		host_print_text(machine, out);
 		return;
 	}
-	value = host_print_json(&machine->cpus, &machine->memory);
+	value = host_print_json(machine);
 	add_json_text(value, out);
 	json_object_put(value);
 }
@@ -63,5 +73,8 @@ int host_command(const struct command_line *line)
 	cpu_facts_finish(&machine.cpus);
 	memory_facts_finish(&machine.memory);
 	system_facts_finish(&machine.system);
+	pci_facts_finish(&machine.pci);
+	usb_facts_finish(&machine.usb);
+	iommu_facts_finish(&machine.iommu);
 	return status;
 }

@@ -4,10 +4,7 @@
 #include "base/cleanup.h"
 #include "base/str.h"
 #include "tests/unit/tree.h"
-#include "tune/host/cpu.h"
-#include "tune/host/memory.h"
 #include "tune/host/root.h"
-#include "tune/host/system.h"
 
 #include <json-c/json.h>
 #include <limits.h>
@@ -21,7 +18,7 @@
 #define NODE "sys/devices/system/node/node"
 
 // Two sockets with an L3 each, siblings on the first, one CPU off, one isolated, a node of memory alone.
-static const char machine[] =
+static const char two_sockets[] =
 	CPUS "online = 0-5\n" CPUS "present = 0-6\n" CPUS "isolated = 3\n"
 	CPUS "cpu0/topology/core_cpus_list = 0,2\n" CPUS "cpu1/topology/core_cpus_list = 1,3\n"
 	CPUS "cpu0/topology/physical_package_id = 0\n" CPUS "cpu1/topology/physical_package_id = 0\n"
@@ -42,41 +39,46 @@ static const char machine[] =
 	"proc/sys/kernel/osrelease = 6.1.0\n"
 	"proc/self/status = Cpus_allowed_list: 0-4\n";
 
-struct host {
-	struct cpu_facts cpus;
-	struct memory_facts memory;
-	struct system_facts system;
-};
-
-static void read_host(const char *manifest, struct host *host)
+static void read_machine(const char *manifest, struct machine *machine)
 {
 	char dir[PATH_MAX];
+	size_t all[64];
 	struct root root;
 
 	assert_int_equal(tree_make(manifest, dir, sizeof(dir)), 0);
 	assert_int_equal(root_open(&root, dir, NULL), 0);
-	assert_int_equal(cpu_facts_read(&root, &host->cpus, NULL), 0);
-	memory_facts_read(&root, &host->memory);
-	system_facts_read(&root, &host->system);
+	assert_int_equal(cpu_facts_read(&root, &machine->cpus, NULL), 0);
+	memory_facts_read(&root, &machine->memory);
+	system_facts_read(&root, &machine->system);
+	pci_facts_read(&root, &machine->pci);
+	usb_facts_read(&root, &machine->usb);
+	iommu_facts_read(&root, machine->system.kernel, machine->system.cmdline, &machine->iommu);
+	assert_true(machine->pci.count <= 64);
+	for (size_t i = 0; i < machine->pci.count; i++)
+		all[i] = i;
+	pci_facts_read_details(&root, &machine->pci, all, machine->pci.count);
 	root_finish(&root);
 	tree_remove(dir);
 }
 
-static void host_finish(struct host *host)
+static void machine_finish(struct machine *machine)
 {
-	cpu_facts_finish(&host->cpus);
-	memory_facts_finish(&host->memory);
-	system_facts_finish(&host->system);
+	cpu_facts_finish(&machine->cpus);
+	memory_facts_finish(&machine->memory);
+	system_facts_finish(&machine->system);
+	pci_facts_finish(&machine->pci);
+	usb_facts_finish(&machine->usb);
+	iommu_facts_finish(&machine->iommu);
 }
 
 static void test_text(void **state)
 {
-	CLEANUP(host_finish) struct host host = { 0 };
+	CLEANUP(machine_finish) struct machine host = { 0 };
 	AUTO_STR struct str out = { 0 };
 
 	(void)state;
-	read_host(machine, &host);
-	host_print_text(&host.cpus, &host.memory, &host.system, &out);
+	read_machine(two_sockets, &host);
+	host_print_text(&host, &out);
 	assert_string_equal(out.text,
 			    "Made\\x1bup, VMX\n"
 			    "Linux 6.1.0, no sign of KVM\n"
@@ -101,17 +103,20 @@ static void test_text(void **state)
 			    "  node 1     size unknown, distances 20 10 30\n"
 			    "  node 4     0.0M, 0.0M free, no CPUs\n"
 			    "hugepages, transparent ones: always\n"
-			    "  node 0     512 of 2M, 500 free, 12 of them surplus\n");
+			    "  node 0     512 of 2M, 500 free, 12 of them surplus\n"
+			    "\n"
+			    "IOMMU unknown\n"
+			    "PCI devices unknown\n");
 }
 
 static void test_json(void **state)
 {
-	CLEANUP(host_finish) struct host host = { 0 };
+	CLEANUP(machine_finish) struct machine host = { 0 };
 	struct json_object *json;
 
 	(void)state;
-	read_host(machine, &host);
-	json = host_print_json(&host.cpus, &host.memory);
+	read_machine(two_sockets, &host);
+	json = host_print_json(&host);
 	assert_string_equal(
 		json_object_to_json_string_ext(json, JSON_C_TO_STRING_PLAIN),
 		"{\"cpus\":["
@@ -135,18 +140,20 @@ static void test_json(void **state)
 		"{\"node\":1,\"cpus\":\"4-5\",\"bytes\":null,\"free\":null,"
 		"\"distances\":[20,10,30]},"
 		"{\"node\":4,\"cpus\":\"\",\"bytes\":0,\"free\":0,\"distances\":null}],"
-		"\"hugepages\":[{\"node\":0,\"size\":2097152,\"total\":512,\"free\":500}]}");
+		"\"hugepages\":[{\"node\":0,\"size\":2097152,\"total\":512,\"free\":500}],"
+		"\"iommu\":{\"enabled\":null,\"remedy\":null,\"vfio_pci\":null,\"acs_override\":null,"
+		"\"groups\":[]},\"pci\":[],\"usb\":[]}");
 	json_object_put(json);
 }
 
 static void test_nothing_known(void **state)
 {
-	CLEANUP(host_finish) struct host host = { 0 };
+	CLEANUP(machine_finish) struct machine host = { 0 };
 	AUTO_STR struct str out = { 0 };
 
 	(void)state;
-	read_host(CPUS "online = 0\n", &host);
-	host_print_text(&host.cpus, &host.memory, &host.system, &out);
+	read_machine(CPUS "online = 0\n", &host);
+	host_print_text(&host, &out);
 	assert_string_equal(out.text, "unknown processor\n"
 				      "Linux of unknown release, no sign of KVM\n"
 				      "1 CPU in 1 core\n"
@@ -160,13 +167,16 @@ static void test_nothing_known(void **state)
 				      "memory\n"
 				      "  node 0     size unknown\n"
 				      "hugepages\n"
-				      "  no pools\n");
+				      "  no pools\n"
+				      "\n"
+				      "IOMMU unknown\n"
+				      "PCI devices unknown\n");
 }
 
 // Every other CPU is online, so that no list gets short.
 static void test_lines_stay_within_80_columns(void **state)
 {
-	CLEANUP(host_finish) struct host host = { 0 };
+	CLEANUP(machine_finish) struct machine host = { 0 };
 	AUTO_STR struct str manifest = { 0 }, out = { 0 };
 	AUTO_STRV struct strv lines = { 0 };
 
@@ -178,8 +188,8 @@ static void test_lines_stay_within_80_columns(void **state)
 			str_addf(&manifest, " %d", i == node ? 10 : 255);
 		str_addc(&manifest, '\n');
 	}
-	read_host(manifest.text, &host);
-	host_print_text(&host.cpus, &host.memory, &host.system, &out);
+	read_machine(manifest.text, &host);
+	host_print_text(&host, &out);
 	strv_split(&lines, out.text, "\n");
 	assert_true(lines.count > 100);
 	for (size_t i = 0; i < lines.count; i++)
@@ -188,12 +198,111 @@ static void test_lines_stay_within_80_columns(void **state)
 	assert_non_null(strstr(out.text, " 998\n"));
 }
 
+// A desktop with one screen, whose keyboard and mouse hang on one controller, and whose root is on an NVMe drive.
+static const char desktop[] =
+	CPUS "online = 0\n"
+	"proc/sys/kernel/osrelease = 6.1.0\n"
+	"sys/bus/pci/drivers/vfio-pci/uevent = \n"
+	"pci 0000:00:01.0 8086:0151 060400 rev=9 buses=01-01 driver=pcieport group=1\n"
+	"pci 0000:00:14.0 8086:1e31 0c0330 rev=4 driver=xhci_hcd group=2\n"
+	"pci 0000:01:00.0 10de:13c2 030000 under=0000:00:01.0 rev=a1 driver=nouveau group=1 reset=bus boot_vga=1\n"
+	"pci 0000:01:00.1 10de:0fbb 040300 under=0000:00:01.0 rev=a1 driver=snd_hda_intel group=1\n"
+	"pci 0000:02:00.0 144d:a808 010802 driver=nvme group=4 reset=flr,bus power=D3hot override=vfio-pci\n"
+	"pci 0000:03:00.0 10ec:8168 020000 driver=vfio-pci group=5 reset=pm\n"
+	"pci 0000:04:00.0 1002:67df 030000 dead=1\n"
+	"sys/bus/pci/devices/0000:01:00.0/drm/card0/dev = 226:0\n"
+	"sys/bus/pci/devices/0000:01:00.0/drm/card0/uevent = MAJOR=226\\nMINOR=0\\nDEVNAME=dri/card0\n"
+	"sys/bus/pci/devices/0000:01:00.0/drm/renderD128/dev = 226:128\n"
+	"sys/bus/pci/devices/0000:01:00.0/drm/renderD128/uevent = MAJOR=226\\nMINOR=128\\nDEVNAME=dri/renderD128\n"
+	"sys/bus/pci/devices/0000:02:00.0/nvme/nvme0/nvme0n1/dev = 259:0\n"
+	"sys/bus/pci/devices/0000:02:00.0/nvme/nvme0/nvme0n1/uevent = "
+	"MAJOR=259\\nMINOR=0\\nDEVNAME=nvme0n1\\nDEVTYPE=disk\n"
+	"sys/class/block/nvme0n1 -> ../../bus/pci/devices/0000:02:00.0/nvme/nvme0/nvme0n1\n"
+	"proc/self/mountinfo = 22 1 259:0 / / rw - ext4 /dev/nvme0n1 rw\n"
+	"proc/1/comm = Xorg\n"
+	"proc/1/fd/3 -> /dev/dri/card0\n"
+	"proc/1/fd/4 -> /dev/dri/card0\n"
+	"proc/1/fd/5 -> /dev/dri/renderD128\n"
+	"proc/77/comm = qemu-system-x86\n"
+	"proc/77/fd/9 -> /dev/vfio/5\n"
+	"sys/devices/pci0000:00/0000:00:14.0/usb1/busnum = 1\n"
+	"sys/bus/usb/devices/usb1 -> ../../../devices/pci0000:00/0000:00:14.0/usb1\n"
+	"sys/bus/usb/devices/usb2 -> ../../../devices/pci0000:00/0000:00:14.0/usb2\n"
+	"sys/bus/usb/devices/1-2/idVendor = 046d\n"
+	"sys/bus/usb/devices/1-2/idProduct = c52b\n"
+	"sys/bus/usb/devices/1-2/product = Made\\x1bup Receiver\n"
+	"sys/bus/usb/devices/1-2/devnum = 3\n"
+	"sys/bus/usb/devices/1-2:1.0/bInterfaceClass = 03\n"
+	"sys/bus/usb/devices/1-2:1.0/bInterfaceSubClass = 01\n"
+	"sys/bus/usb/devices/1-2:1.0/bInterfaceProtocol = 01\n"
+	"sys/bus/usb/devices/1-2:1.1/bInterfaceClass = 03\n"
+	"sys/bus/usb/devices/1-2:1.1/bInterfaceSubClass = 01\n"
+	"sys/bus/usb/devices/1-2:1.1/bInterfaceProtocol = 02\n";
+
+static void test_devices(void **state)
+{
+	CLEANUP(machine_finish) struct machine host = { 0 };
+	AUTO_STR struct str out = { 0 };
+
+	(void)state;
+	read_machine(desktop, &host);
+	host_add_groups(&host, &out);
+	host_add_usb(&host, &out);
+	assert_string_equal(out.text,
+			    "\n"
+			    "IOMMU is on, 4 groups, vfio-pci is loaded\n"
+			    "\n"
+			    "group 1: blocked (!), in use by nouveau, snd_hda_intel\n"
+			    "        00:01.0 class 0604\n"
+			    "                [8086:0151] (rev 09)\n"
+			    "                driver pcieport\n"
+			    "[RESET] 01:00.0 class 0300 (boot VGA)\n"
+			    "                [10de:13c2] (rev a1)\n"
+			    "                driver nouveau, reset by bus\n"
+			    "                ! it is the host's only graphics card\n"
+			    "                ! Xorg (1) has /dev/dri/card0 and 1 more open\n"
+			    "        01:00.1 class 0403\n"
+			    "                [10de:0fbb] (rev a1)\n"
+			    "                driver snd_hda_intel\n"
+			    "\n"
+			    "group 2: blocked (!), in use by xhci_hcd\n"
+			    "        00:14.0 class 0c03\n"
+			    "                [8086:1e31] (rev 04)\n"
+			    "                driver xhci_hcd\n"
+			    "                ! the host's last keyboard hangs on it: Made\\x1bup Receiver\n"
+			    "                ! the host's last mouse hangs on it: Made\\x1bup Receiver\n"
+			    "\n"
+			    "group 4: blocked (!), in use by nvme\n"
+			    "[RESET] 02:00.0 class 0108\n"
+			    "                [144d:a808]\n"
+			    "                driver nvme, kept for vfio-pci, reset by flr, bus, in D3hot\n"
+			    "                ! /dev/nvme0n1 is mounted on /\n"
+			    "\n"
+			    "group 5: blocked (!)\n"
+			    "[RESET] 03:00.0 class 0200\n"
+			    "                [10ec:8168]\n"
+			    "                driver vfio-pci, reset by pm\n"
+			    "                ! qemu-system-x86 (77) has /dev/vfio/5 open\n"
+			    "\n"
+			    "in no group:\n"
+			    "        04:00.0 class 0300\n"
+			    "                [1002:67df]\n"
+			    "                no driver\n"
+			    "                ! it does not answer: its configuration reads as ones\n"
+			    "\n"
+			    "USB bus 1 of 00:14.0 in group 2\n"
+			    "  1-2       Made\\x1bup Receiver [046d:c52b] (keyboard) (mouse)\n"
+			    "\n"
+			    "USB bus 2 of 00:14.0 in group 2: nothing\n");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_text),
 		cmocka_unit_test(test_json),
 		cmocka_unit_test(test_nothing_known),
+		cmocka_unit_test(test_devices),
 		cmocka_unit_test(test_lines_stay_within_80_columns),
 	};
 
