@@ -61,6 +61,11 @@ int io_write_all(int fd, const void *data, size_t size)
 
 int io_replace_file(int dirfd, const char *name, const char *text, mode_t mode, struct err *err)
 {
+	return io_replace_bytes(dirfd, name, text, strlen(text), mode, err);
+}
+
+int io_replace_bytes(int dirfd, const char *name, const void *data, size_t size, mode_t mode, struct err *err)
+{
 	AUTO_STR struct str temporary = { 0 };
 	AUTO_CLOSE int fd = -1;
 	int r;
@@ -71,7 +76,7 @@ int io_replace_file(int dirfd, const char *name, const char *text, mode_t mode, 
 	fd = openat(dirfd, temporary.text, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
 	if (fd < 0)
 		return err_sys(err, -errno, "creating %s", temporary.text);
-	r = io_write_all(fd, text, strlen(text));
+	r = io_write_all(fd, data, size);
 	if (r == 0 && renameat(dirfd, temporary.text, dirfd, name) < 0)
 		r = -errno;
 	if (r < 0) {

@@ -22,6 +22,7 @@ int io_write_all(int fd, const void *data, size_t size);
 // survive no power cut (run state, caches), so nothing is synced. `mode` is less the umask. On failure
 // the old file stays as it was and the temporary is gone. Returns 0 or -errno with a message.
 int io_replace_file(int dirfd, const char *name, const char *text, mode_t mode, struct err *err);
+int io_replace_bytes(int dirfd, const char *name, const void *data, size_t size, mode_t mode, struct err *err);
 
 // O_NONBLOCK on or off. Returns 0 or -errno.
 int io_set_nonblock(int fd, bool on);

@@ -50,7 +50,7 @@ _vfiorun()
 	local command='' kind='' options='' i operands=0
 	local everywhere='--verbose --quiet --no-color --help --version'
 	local commands='run plan argv host list status top stop pause resume reset wait console log qmp
-		adopt revert help'
+		adopt revert rom help'
 
 	COMPREPLY=()
 	# bash takes --set=disk:a.file=x apart at each = and :
@@ -85,6 +85,7 @@ _vfiorun()
 	qmp) options='' kind=guest ;;
 	adopt) options='' kind=guest ;;
 	revert) options='--if-dead' kind=guest ;;
+	rom) options='--json --force' kind=rom ;;
 	help) options='' kind=command ;;
 	'') kind=first ;;
 	# a profile: `run` is left out
@@ -103,6 +104,11 @@ _vfiorun()
 		_vfiorun_add "$word" $options $everywhere
 		return
 	fi
+	if [[ $kind == rom && $operands -gt 0 ]]; then
+		compopt -o filenames
+		while IFS= read -r i; do COMPREPLY+=("$i"); done < <(compgen -f -- "$word")
+		return
+	fi
 	[[ $operands -eq 0 ]] || return
 	# shellcheck disable=SC2046,SC2086 # lists of words, names without blanks or wildcards
 	case $kind in
@@ -117,6 +123,7 @@ _vfiorun()
 		;;
 	guest) _vfiorun_add "$word" $(_vfiorun_guests "$1") ;;
 	command) _vfiorun_add "$word" $commands ;;
+	rom) _vfiorun_add "$word" info dump ;;
 	esac
 }
 

@@ -259,6 +259,30 @@ static int check_name(const struct command_line *line)
 			   "beginning with a letter or digit", line->name);
 }
 
+static void drop_first(struct strv *words)
+{
+	free(words->items[0]);
+	// the NULL behind the last one moves too
+	memmove(words->items, words->items + 1, words->count * sizeof(*words->items));
+	words->count--;
+}
+
+// The first of the operands is the verb, and as many as it needs follow.
+static int take_verb(struct command_line *line)
+{
+	const struct command *command = line->command;
+	const char *word = line->operands.count ? line->operands.items[0] : "";
+
+	line->verb = command_verb_find(command, word);
+	if (!line->verb)
+		return wrong(line, "`%s` wants %s", command->name, command->synopsis);
+	drop_first(&line->operands);
+	if (line->operands.count == line->verb->operands)
+		return 0;
+	return wrong(line, "`%s %s` takes %zu word%s: %s", command->name, line->verb->name, line->verb->operands,
+		     line->verb->operands == 1 ? "" : "s", command->synopsis);
+}
+
 // Behind "--" stand QEMU's arguments where there is a profile, else words that may begin with "-".
 static int take_words(struct reading *reading)
 {
@@ -266,6 +290,7 @@ static int take_words(struct reading *reading)
 	const struct command *command = line->command;
 	bool profile = command->operand == OPERAND_PROFILE;
 	struct strv *rest = profile ? &line->qemu_args : &line->operands;
+	int status;
 
 	if (command->operand != OPERAND_NONE && reading->next < reading->n_words)
 		line->name = reading->words[reading->next++];
@@ -279,7 +304,8 @@ static int take_words(struct reading *reading)
 		return wrong(line, "`%s` does not take `%s`%s", command->name,
 			     line->operands.items[command->more_operands],
 			     profile ? "; arguments for QEMU stand behind --" : "");
-	return check_name(line);
+	status = check_name(line);
+	return status == 0 && command_has_verbs(command) ? take_verb(line) : status;
 }
 
 static int show_help(const struct command *command)

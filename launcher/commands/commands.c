@@ -58,8 +58,17 @@ static const struct command table[] = {
 	  "Idempotent; needs no profile. A guest that never ran is ended first; one that runs\n"
 	  "makes it refuse with status 5. Without NAME: every guest that left something.\n",
 	  revert_command, "if-dead", OPERAND_GUEST, true, 0 },
+	{ "rom", "info FILE | dump ADDRESS FILE", "a graphics card's video BIOS",
+	  "info shows what images are in FILE, and whether UEFI can use one. dump reads the card's\n"
+	  "into FILE, as root; --force overwrites FILE, and takes what seems to be of no use.\n",
+	  verb_command, "json force", OPERAND_NONE, false, 3 },
 	{ "help", "[COMMAND]", "show the commands, or one in detail",
 	  NULL, help_command, "", OPERAND_NONE, false, 1 },
+};
+
+static const struct command_verb verbs[] = {
+	{ "rom", "info", 1, rom_info_command },
+	{ "rom", "dump", 2, rom_dump_command },
 };
 
 #define OPTION(name, letter, type, member, value, help) \
@@ -74,7 +83,7 @@ static const struct command_option options[] = {
 	OPTION("json", 0, OPTION_FLAG, json, NULL, "for scripts: JSON"),
 	OPTION("root", 0, OPTION_TEXT, root, "DIR",
 	       "read this captured machine in place of the live one"),
-	OPTION("force", 0, OPTION_FLAG, force, NULL, "do not ask the guest: quit"),
+	OPTION("force", 0, OPTION_FLAG, force, NULL, "do it without asking, or in spite of a doubt"),
 	OPTION("follow", 'f', OPTION_FLAG, follow, NULL, "go on as messages come"),
 	OPTION("if-dead", 0, OPTION_FLAG, if_dead, NULL,
 	       "say nothing and succeed where the guest runs"),
@@ -108,6 +117,29 @@ const struct command *command_find(const char *name)
 			return &table[i];
 	}
 	return NULL;
+}
+
+bool command_has_verbs(const struct command *command)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(verbs); i++) {
+		if (strcmp(verbs[i].command, command->name) == 0)
+			return true;
+	}
+	return false;
+}
+
+const struct command_verb *command_verb_find(const struct command *command, const char *word)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(verbs); i++) {
+		if (strcmp(verbs[i].command, command->name) == 0 && strcmp(verbs[i].name, word) == 0)
+			return &verbs[i];
+	}
+	return NULL;
+}
+
+int verb_command(const struct command_line *line)
+{
+	return line->verb->run(line);
 }
 
 const char *command_nearest(const char *word)

@@ -14,14 +14,22 @@ struct json_object;
 
 struct command_line {
 	const struct command *command;
+	const struct command_verb *verb; // of a command that has verbs
 	const char *name; // PROFILE or NAME, NULL: not given
 	const char *root; // --root
 	const char *interval; // --interval
-	struct strv operands; // behind the name
+	struct strv operands; // behind the name and the verb
 	struct strv sets, qemu_args;
 	bool headless, detach, json, force, follow, if_dead, once;
 	bool quiet, no_color, help, version;
 	int verbose; // how often
+};
+
+// What a command does is the next word's to say where it has verbs: `info` of `rom`.
+struct command_verb {
+	const char *command, *name;
+	size_t operands; // that many must follow
+	int (*run)(const struct command_line *line);
 };
 
 enum operand_kind { OPERAND_NONE, OPERAND_PROFILE, OPERAND_GUEST };
@@ -51,6 +59,8 @@ struct command_option {
 
 const struct command *commands(size_t *count);
 const struct command *command_find(const char *name);
+bool command_has_verbs(const struct command *command);
+const struct command_verb *command_verb_find(const struct command *command, const char *word); // NULL: no such
 // The command that was perhaps meant, or NULL.
 const char *command_nearest(const char *word);
 
@@ -82,6 +92,9 @@ int wait_command(const struct command_line *line);
 int console_command(const struct command_line *line);
 int log_command(const struct command_line *line);
 int qmp_command(const struct command_line *line);
+int verb_command(const struct command_line *line);
+int rom_info_command(const struct command_line *line);
+int rom_dump_command(const struct command_line *line);
 int help_command(const struct command_line *line);
 
 // Shows a failure with its hint. Returns 1.

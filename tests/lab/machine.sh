@@ -7,6 +7,7 @@
 #	01:00.0, .1	a graphics card and its sound, in one IOMMU group
 #	02:00.0		an NVMe drive that has a virtual function to give
 #	03:00.0		an xHCI controller with a keyboard and a mouse
+#	04:00.0		nothing, until the hand plugs something into the port `spare`
 #	00:02.0		the host's own graphics card
 #	the hand	a serial port that is the machine's own QMP monitor: `hand` in lib.sh
 #	cpufreq		1 to 3 GHz; CPUs 2 and 3 share a clock, the others have one each (cpufreq.asl)
@@ -39,7 +40,9 @@ make_machine() {
 	machine+=(-device 'nvme-subsys,id=subsystem')
 	machine+=(-device "nvme,bus=drive,serial=lab,subsys=subsystem,$virtual_function")
 	machine+=(-device 'nvme-ns,drive=null,nsid=1')
-	add_port usb 1e.0 3
+	# a port of its own function, so that it comes behind all others and moves no bus number
+	add_port usb 1e.0 3 ',multifunction=on'
+	add_port spare 1e.1 4
 	machine+=(-device 'qemu-xhci,bus=usb,id=xhci')
 	machine+=(-device 'usb-kbd,bus=xhci.0,port=1,id=keyboard' -device 'usb-mouse,bus=xhci.0,port=2,id=mouse')
 	add_hand "$exchange"
@@ -61,5 +64,5 @@ add_share() {
 }
 
 add_port() {
-	machine+=(-device "pcie-root-port,id=$1,addr=$2,chassis=$3,slot=$3")
+	machine+=(-device "pcie-root-port,id=$1,addr=$2,chassis=$3,slot=$3${4:-}")
 }

@@ -120,6 +120,9 @@ static void test_right(void **state)
 		{ "revert vm --if-dead", "revert", "vm", "", "", "" },
 		{ "list --", "list", NULL, "", "", "" },
 		{ "help plan", "help", NULL, "plan", "", "" },
+		{ "rom info a.rom", "rom", NULL, "a.rom", "", "" },
+		{ "rom --force dump 06:00.0 a.rom", "rom", NULL, "06:00.0|a.rom", "", "" },
+		{ "rom info -- -x", "rom", NULL, "-x", "", "" },
 	};
 
 	(void)state;
@@ -159,6 +162,18 @@ static void test_options(void **state)
 	assert_true(revert.line.if_dead && !revert.line.force);
 }
 
+static void test_verb(void **state)
+{
+	AUTO_PARSED struct parsed info = parse("rom info x"), dump = parse("rom dump x y");
+	AUTO_PARSED struct parsed list = parse("list");
+
+	(void)state;
+	assert_string_equal(info.line.verb->name, "info");
+	assert_string_equal(dump.line.verb->name, "dump");
+	assert_ptr_equal(dump.line.verb->run, rom_dump_command);
+	assert_null(list.line.verb);
+}
+
 static void test_wrong(void **state)
 {
 	static const struct {
@@ -185,6 +200,12 @@ static void test_wrong(void **state)
 		{ "qmp vm a b", "`qmp` does not take `b`" },
 		{ "run a b", "`run` does not take `b`; arguments for QEMU stand behind --" },
 		{ "a.conf b", "`run` does not take `b`" },
+		{ "rom", "`rom` wants info FILE | dump ADDRESS FILE" },
+		{ "rom show x", "`rom` wants info FILE | dump" },
+		{ "rom info", "`rom info` takes 1 word: info FILE" },
+		{ "rom info a b", "`rom info` takes 1 word: info FILE" },
+		{ "rom dump 06:00.0", "`rom dump` takes 2 words" },
+		{ "rom dump a b c", "`rom` does not take `c`" },
 		{ "plan --jsno x", "`plan` takes no option --jsno; did you mean --json?" },
 		{ "--jsno plan x", "`plan` takes no option --jsno; did you mean --json?" },
 		{ "run --json x", "`run` takes no option --json" },
@@ -442,6 +463,8 @@ static const char *kind_word(const struct command *command)
 
 	if (command->operand != OPERAND_NONE)
 		return words[command->operand];
+	if (command_has_verbs(command))
+		return command->name;
 	return command->more_operands ? "command" : "none";
 }
 
@@ -703,6 +726,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_right),
 		cmocka_unit_test(test_options),
+		cmocka_unit_test(test_verb),
 		cmocka_unit_test(test_wrong),
 		cmocka_unit_test(test_no_guess),
 		cmocka_unit_test(test_help),
