@@ -251,7 +251,7 @@ static void add_memory(struct str *out, const struct memory_facts *memory)
 		str_add(out, "  no pools\n");
 }
 
-void host_print_text(const struct machine *machine, struct str *out)
+void host_print_text(const struct host_machine *machine, struct str *out)
 {
 	add_heading(out, &machine->cpus, &machine->system);
 	add_map(out, &machine->cpus);

@@ -63,7 +63,7 @@ static const struct usb_device *find_last(const struct usb_facts *usb, const str
 	return found;
 }
 
-static void add_last(const struct machine *machine, const struct pci_device *device, struct strv *out)
+static void add_last(const struct host_machine *machine, const struct pci_device *device, struct strv *out)
 {
 	const struct usb_device *keyboard = find_last(&machine->usb, device, true);
 	const struct usb_device *mouse = find_last(&machine->usb, device, false);
@@ -74,7 +74,7 @@ static void add_last(const struct machine *machine, const struct pci_device *dev
 		strv_addf(out, "the host's last mouse hangs on it: %s", mouse->name);
 }
 
-void host_blockers(const struct machine *machine, const struct pci_device *device, struct strv *out)
+void host_blockers(const struct host_machine *machine, const struct pci_device *device, struct strv *out)
 {
 	const struct pci_detail *detail = &device->detail;
 

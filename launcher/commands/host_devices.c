@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "launcher/facts/remedy.h"
 
+#include <stdio.h>
 #include <string.h>
 
 enum { TEXT_COLUMN = 16, USB_COLUMN = 12 };
@@ -62,7 +63,7 @@ static size_t count_groups(const struct pci_device **sorted, size_t n)
 	return groups;
 }
 
-static void add_heading(const struct machine *machine, size_t groups, struct str *out)
+static void add_heading(const struct host_machine *machine, size_t groups, struct str *out)
 {
 	const struct iommu_facts *iommu = &machine->iommu;
 	AUTO_FREE char *remedy = NULL;
@@ -104,7 +105,8 @@ struct verdict {
 	struct strv drivers; // of the host
 };
 
-static void judge(const struct machine *machine, const struct pci_device **members, size_t n, struct verdict *v)
+static void judge(const struct host_machine *machine, const struct pci_device **members, size_t n,
+		  struct verdict *v)
 {
 	for (size_t i = 0; i < n; i++) {
 		AUTO_STRV struct strv blockers = { 0 };
@@ -120,7 +122,8 @@ static void judge(const struct machine *machine, const struct pci_device **membe
 	}
 }
 
-static void add_verdict(const struct machine *machine, const struct pci_device **members, size_t n, struct str *out)
+static void add_verdict(const struct host_machine *machine, const struct pci_device **members, size_t n,
+			struct str *out)
 {
 	struct verdict v = { 0 };
 	AUTO_STRV struct strv words = { 0 };
@@ -154,13 +157,13 @@ static void add_name(const struct pci_device *device, struct str *out)
 }
 
 // "driver nouveau, reset by flr and bus, in D3hot"
-static void add_state(const struct machine *machine, const struct pci_device *device, struct str *out)
+static void add_state(const struct host_machine *machine, const struct pci_device *device, struct str *out)
 {
 	const struct pci_detail *detail = &device->detail;
 	AUTO_STR struct str text = { 0 };
 
 	str_addf(&text, "%s%s", device->driver ? "driver " : "no driver", device->driver ? device->driver : "");
-	if (detail->override)
+	if (detail->override && !str_eq(detail->override, device->driver))
 		str_addf(&text, ", kept for %s", detail->override);
 	for (size_t i = 0; i < detail->resets.count; i++)
 		str_addf(&text, "%s %s", i ? "," : ", reset by", detail->resets.items[i]);
@@ -175,7 +178,7 @@ static void add_state(const struct machine *machine, const struct pci_device *de
 	add_line(out, TEXT_COLUMN, "%s", text.text);
 }
 
-static void add_device(const struct machine *machine, const struct pci_device *device, struct str *out)
+static void add_device(const struct host_machine *machine, const struct pci_device *device, struct str *out)
 {
 	AUTO_FREE char *class = pci_class_name(device);
 	AUTO_STRV struct strv blockers = { 0 }, words = { 0 };
@@ -203,7 +206,7 @@ static bool is_unsure(const struct pci_facts *pci)
 	return false;
 }
 
-void host_add_groups(const struct machine *machine, struct str *out)
+void host_add_groups(const struct host_machine *machine, struct str *out)
 {
 	const struct pci_facts *pci = &machine->pci;
 	AUTO_FREE const struct pci_device **sorted = mem_new(pci->count + 1, sizeof(*sorted));
@@ -243,10 +246,13 @@ static void add_usb_device(const struct usb_device *device, struct str *out)
 		{ device->mouse, "(mouse)" },
 		{ device->storage, "(storage)" },
 	};
+	char ids[16];
 
 	str_addf(out, "  %-10s", device->port);
 	add_words(&words, device->name);
-	strv_addf(&words, "[%04x:%04x]", device->vendor, device->product);
+	snprintf(ids, sizeof(ids), "%04x:%04x", device->vendor, device->product);
+	if (!str_ends(device->name, ids))
+		strv_addf(&words, "[%s]", ids);
 	for (size_t i = 0; i < ARRAY_SIZE(roles); i++) {
 		if (roles[i].is)
 			strv_add(&words, roles[i].what);
@@ -256,7 +262,7 @@ static void add_usb_device(const struct usb_device *device, struct str *out)
 		add_line(out, USB_COLUMN, "! %s", device->uses.items[i]);
 }
 
-void host_add_usb(const struct machine *machine, struct str *out)
+void host_add_usb(const struct host_machine *machine, struct str *out)
 {
 	for (size_t i = 0; i < machine->usb.count; i++) {
 		const struct usb_bus *bus = &machine->usb.buses[i];

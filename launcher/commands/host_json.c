@@ -128,7 +128,7 @@ static void put_words(struct json_object *to, const char *key, const struct strv
 		json_object_array_add(list, make_foreign(words->items[i]));
 }
 
-static struct json_object *make_group(const struct machine *machine, const struct pci_device *first)
+static struct json_object *make_group(const struct host_machine *machine, const struct pci_device *first)
 {
 	const struct pci_facts *pci = &machine->pci;
 	struct json_object *out = json_object_new_object(), *devices;
@@ -152,7 +152,7 @@ static int compare_groups(const void *a, const void *b)
 	return (x->group > y->group) - (x->group < y->group);
 }
 
-static void add_groups(const struct machine *machine, struct json_object *list)
+static void add_groups(const struct host_machine *machine, struct json_object *list)
 {
 	const struct pci_facts *pci = &machine->pci;
 	AUTO_FREE const struct pci_device **firsts = mem_new(pci->count + 1, sizeof(*firsts));
@@ -169,7 +169,7 @@ static void add_groups(const struct machine *machine, struct json_object *list)
 		json_object_array_add(list, make_group(machine, firsts[i]));
 }
 
-static struct json_object *make_iommu(const struct machine *machine)
+static struct json_object *make_iommu(const struct host_machine *machine)
 {
 	const struct iommu_facts *iommu = &machine->iommu;
 	struct json_object *out = json_object_new_object();
@@ -220,7 +220,7 @@ static void put_detail(struct json_object *to, const struct pci_detail *detail)
 	put_bool(to, "users_complete", !detail->users_unknown);
 }
 
-static struct json_object *make_device(const struct machine *machine, const struct pci_device *device)
+static struct json_object *make_device(const struct host_machine *machine, const struct pci_device *device)
 {
 	struct json_object *out = json_object_new_object();
 	AUTO_FREE char *name = pci_device_name(device), *class = pci_class_name(device);
@@ -260,7 +260,7 @@ static struct json_object *make_usb_device(const struct usb_device *device)
 	return out;
 }
 
-static struct json_object *make_bus(const struct machine *machine, const struct usb_bus *bus)
+static struct json_object *make_bus(const struct host_machine *machine, const struct usb_bus *bus)
 {
 	const struct pci_device *controller = pci_facts_find(&machine->pci, bus->controller);
 	struct json_object *out = json_object_new_object(), *devices;
@@ -274,7 +274,7 @@ static struct json_object *make_bus(const struct machine *machine, const struct 
 	return out;
 }
 
-struct json_object *host_print_json(const struct machine *machine)
+struct json_object *host_print_json(const struct host_machine *machine)
 {
 	struct json_object *out = json_object_new_object(), *list;
 

@@ -4,46 +4,23 @@
 
 #include "base/cleanup.h"
 #include "base/err.h"
-#include "base/mem.h"
 #include "launcher/commands/host.h"
 #include "tune/host/root.h"
 
 #include <json-c/json.h>
 
-// Here every device is of interest.
-static void read_devices(struct root *root, struct machine *machine)
-{
-	struct pci_facts *pci = &machine->pci;
-	AUTO_FREE size_t *all = NULL;
-
-	pci_facts_read(root, pci);
-	all = mem_new(pci->count + 1, sizeof(*all));
-	for (size_t i = 0; i < pci->count; i++)
-		all[i] = i;
-	pci_facts_read_details(root, pci, all, pci->count);
-	pci_facts_read_names(pci, all, pci->count);
-	usb_facts_read(root, &machine->usb);
-	iommu_facts_read(root, machine->system.kernel, machine->system.cmdline, &machine->iommu);
-}
-
-static int read_machine(const char *dir, struct machine *machine, struct err *err)
+static int read_machine(const char *dir, struct host_machine *machine, struct err *err)
 {
 	struct root root = ROOT_CLOSED;
 	int r = root_open(&root, dir, err);
 
 	if (r == 0)
-		r = cpu_facts_read(&root, &machine->cpus, err);
-	machine->live = root.live;
-	if (r == 0) {
-		memory_facts_read(&root, &machine->memory);
-		system_facts_read(&root, &machine->system);
-		read_devices(&root, machine);
-	}
+		r = host_machine_read(&root, true, machine, err);
 	root_finish(&root);
 	return r;
 }
 
-static void print(const struct machine *machine, bool json, struct str *out)
+static void print(const struct host_machine *machine, bool json, struct str *out)
 {
 	struct json_object *value;
 
@@ -58,7 +35,7 @@ static void print(const struct machine *machine, bool json, struct str *out)
 
 int host_command(const struct command_line *line)
 {
-	struct machine machine = { 0 };
+	struct host_machine machine = { 0 };
 	AUTO_STR struct str text = { 0 };
 	struct err err = ERR_NONE;
 	int status;
@@ -70,11 +47,6 @@ int host_command(const struct command_line *line)
 		print(&machine, line->json, &text);
 		status = print_out(str_text(&text));
 	}
-	cpu_facts_finish(&machine.cpus);
-	memory_facts_finish(&machine.memory);
-	system_facts_finish(&machine.system);
-	pci_facts_finish(&machine.pci);
-	usb_facts_finish(&machine.usb);
-	iommu_facts_finish(&machine.iommu);
+	host_machine_finish(&machine);
 	return status;
 }

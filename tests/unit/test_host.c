@@ -39,41 +39,21 @@ static const char two_sockets[] =
 	"proc/sys/kernel/osrelease = 6.1.0\n"
 	"proc/self/status = Cpus_allowed_list: 0-4\n";
 
-static void read_machine(const char *manifest, struct machine *machine)
+static void read_machine(const char *manifest, struct host_machine *machine)
 {
 	char dir[PATH_MAX];
-	size_t all[64];
 	struct root root;
 
 	assert_int_equal(tree_make(manifest, dir, sizeof(dir)), 0);
 	assert_int_equal(root_open(&root, dir, NULL), 0);
-	assert_int_equal(cpu_facts_read(&root, &machine->cpus, NULL), 0);
-	memory_facts_read(&root, &machine->memory);
-	system_facts_read(&root, &machine->system);
-	pci_facts_read(&root, &machine->pci);
-	usb_facts_read(&root, &machine->usb);
-	iommu_facts_read(&root, machine->system.kernel, machine->system.cmdline, &machine->iommu);
-	assert_true(machine->pci.count <= 64);
-	for (size_t i = 0; i < machine->pci.count; i++)
-		all[i] = i;
-	pci_facts_read_details(&root, &machine->pci, all, machine->pci.count);
+	assert_int_equal(host_machine_read(&root, false, machine, NULL), 0);
 	root_finish(&root);
 	tree_remove(dir);
 }
 
-static void machine_finish(struct machine *machine)
-{
-	cpu_facts_finish(&machine->cpus);
-	memory_facts_finish(&machine->memory);
-	system_facts_finish(&machine->system);
-	pci_facts_finish(&machine->pci);
-	usb_facts_finish(&machine->usb);
-	iommu_facts_finish(&machine->iommu);
-}
-
 static void test_text(void **state)
 {
-	CLEANUP(machine_finish) struct machine host = { 0 };
+	CLEANUP(host_machine_finish) struct host_machine host = { 0 };
 	AUTO_STR struct str out = { 0 };
 
 	(void)state;
@@ -111,7 +91,7 @@ static void test_text(void **state)
 
 static void test_json(void **state)
 {
-	CLEANUP(machine_finish) struct machine host = { 0 };
+	CLEANUP(host_machine_finish) struct host_machine host = { 0 };
 	struct json_object *json;
 
 	(void)state;
@@ -148,7 +128,7 @@ static void test_json(void **state)
 
 static void test_nothing_known(void **state)
 {
-	CLEANUP(machine_finish) struct machine host = { 0 };
+	CLEANUP(host_machine_finish) struct host_machine host = { 0 };
 	AUTO_STR struct str out = { 0 };
 
 	(void)state;
@@ -176,7 +156,7 @@ static void test_nothing_known(void **state)
 // Every other CPU is online, so that no list gets short.
 static void test_lines_stay_within_80_columns(void **state)
 {
-	CLEANUP(machine_finish) struct machine host = { 0 };
+	CLEANUP(host_machine_finish) struct host_machine host = { 0 };
 	AUTO_STR struct str manifest = { 0 }, out = { 0 };
 	AUTO_STRV struct strv lines = { 0 };
 
@@ -241,7 +221,7 @@ static const char desktop[] =
 
 static void test_devices(void **state)
 {
-	CLEANUP(machine_finish) struct machine host = { 0 };
+	CLEANUP(host_machine_finish) struct host_machine host = { 0 };
 	AUTO_STR struct str out = { 0 };
 
 	(void)state;

@@ -108,6 +108,13 @@ static void scan_process(struct root *root, struct pci_holders *holders, pid_t p
 		memcpy(holders->items[i].name, name, strnlen(name, sizeof(holders->items[i].name) - 1));
 }
 
+static int compare_holders(const void *a, const void *b)
+{
+	const struct holder *x = a, *y = b;
+
+	return x->pid != y->pid ? (x->pid > y->pid) - (x->pid < y->pid) : strverscmp(x->path, y->path);
+}
+
 // Whoever may not see process 1 does not see all.
 static struct pci_holders *scan(struct root *root)
 {
@@ -119,9 +126,11 @@ static struct pci_holders *scan(struct root *root)
 	for (size_t i = 0; i < names.count; i++) {
 		int pid;
 
-		if (str_parse_int(names.items[i], &pid) && pid > 0 && pid != getpid())
+		if (str_parse_int(names.items[i], &pid) && pid > 0 && !(root->live && pid == getpid()))
 			scan_process(root, holders, pid);
 	}
+	if (holders->count)
+		qsort(holders->items, holders->count, sizeof(*holders->items), compare_holders);
 	return holders;
 }
 
