@@ -188,9 +188,9 @@ static void test_who_reverts_dies_too(void **state)
 
 // A fork takes ten times as long under ASan.
 #ifdef __SANITIZE_ADDRESS__
-enum { SEQUENCES = 150 };
+enum { SEQUENCES = 50 };
 #else
-enum { SEQUENCES = 1500 };
+enum { SEQUENCES = 500 };
 #endif
 enum { GUESTS = 3, STEPS = 14 };
 
