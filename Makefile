@@ -34,7 +34,7 @@ ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE -DVFIORUN_VERSION='"$(VERSION)"' -I. \
 LIBS = $(shell $(PKGCONFIG) --libs $(PACKAGES))
 ALL_LDFLAGS = $(SANFLAGS) $(LDFLAGS)
 
-ROOMS := $(wildcard base qmp qmp/* tune tune/* tune/*/* input input/* launcher launcher/*)
+ROOMS := $(wildcard base qmp qmp/* tune tune/* tune/*/* input input/* launcher launcher/* launcher/plan/*)
 SOURCES := $(sort $(wildcard $(addsuffix /*.c,$(ROOMS))))
 OBJECTS := $(SOURCES:%.c=$(B)/%.o)
 LIBRARY := $(B)/libvfiorun.a

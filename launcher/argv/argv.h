@@ -30,6 +30,7 @@ struct argv_build {
 	const char *cpu_model;	   // for -cpu, borrowed
 	const char *irqchip;	   // "on", "split", "off"; NULL: TCG, which has none in the kernel
 	enum display_type display; // never DISPLAY_AUTO or DISPLAY_INSTALL
+	const struct pci_device *gpu; // the first one that is passed, or NULL
 };
 
 // The one escape: a value inside a comma-separated option: "," becomes ",,". Appends. -cpu alone
@@ -69,6 +70,7 @@ void argv_memory(struct argv_build *b);	  // memory.c: -m -object memory-backend
 void argv_firmware(struct argv_build *b); // firmware.c: pflash, VARS, direct kernel boot, -boot
 void argv_disks(struct argv_build *b);	  // disk.c: iothreads, -blockdev, controllers, cdroms
 void argv_nets(struct argv_build *b);	  // net.c
+void argv_pci(struct argv_build *b);	  // pci.c: devices of the host
 void argv_display(struct argv_build *b);  // display.c: -display, video, input, spice, vnc
 void argv_monitor(struct argv_build *b);  // monitor.c: QMP and console sockets, rng, pvpanic
 void argv_raw(struct argv_build *b);	  // raw.c: [qemu] arguments, last

@@ -4,6 +4,7 @@
 
 #include "base/cleanup.h"
 #include "base/mem.h"
+#include "launcher/plan/device.h"
 
 #include <string.h>
 
@@ -193,6 +194,8 @@ static void choose_display(struct argv_build *b)
 		b->display = b->options->headless ? DISPLAY_VNC : window_or(b->facts, DISPLAY_VNC);
 	else if (b->options->headless && (window || wanted == DISPLAY_AUTO))
 		b->display = DISPLAY_NONE;
+	else if (wanted == DISPLAY_AUTO && b->gpu)
+		b->display = DISPLAY_NONE;
 	else if (wanted == DISPLAY_AUTO)
 		b->display = window_or(b->facts, DISPLAY_NONE);
 	else if (window && b->facts->live && !has_screen(b->facts))
@@ -209,6 +212,7 @@ void argv_choose(struct argv_build *b)
 
 	b->windows = profile->vm.os == OS_WINDOWS;
 	b->secure_boot = profile->firmware.type == FIRMWARE_OVMF_SECUREBOOT;
+	b->gpu = plan_passed_gpu(b->facts, b->plan);
 	b->needs_shared_memory = profile->memory.share == TRI_YES;
 	choose_machine(b);
 	choose_accel(b);

@@ -40,10 +40,14 @@ static void add_topology(struct argv_build *b, struct str *cpu, struct str *why)
 
 static void add_disguise(struct argv_build *b, struct str *cpu, struct str *why)
 {
-	if (!b->kvm || b->profile->cpu.hide_kvm != TRI_YES)
+	enum tri asked = b->profile->cpu.hide_kvm;
+	bool usual = asked == TRI_AUTO && b->windows && b->gpu;
+
+	if (!b->kvm || (asked != TRI_YES && !usual))
 		return;
 	str_add(cpu, ",kvm=off");
-	say(why, "KVM hidden as asked: a Linux guest loses kvmclock with it");
+	say(why, usual ? "KVM hidden: some drivers for Windows refuse a GPU that they see in a virtual machine" :
+			 "KVM hidden as asked: a Linux guest loses kvmclock with it");
 }
 
 static void add_features(struct argv_build *b, struct str *cpu)
@@ -84,7 +88,9 @@ static void add_many(struct argv_build *b)
 				     "which machine pc has not"),
 			  "machine = q35");
 	else
-		argv_add(b, "-device", "intel-iommu,intremap=on,eim=on");
+		// what is passed must see each mapping that the guest takes back
+		argv_add(b, "-device", "intel-iommu,intremap=on,eim=on%s",
+			 b->plan->n_devices ? ",caching-mode=on" : "");
 }
 
 static void add_smp(struct argv_build *b)

@@ -72,6 +72,8 @@ static char *describe(const struct argv_build *b)
 
 	if (b->display == DISPLAY_NONE && (asked || b->options->headless))
 		return mem_dup("none, as asked");
+	if (b->display == DISPLAY_NONE && b->gpu)
+		return mem_printf("none: the guest draws on %s, which is passed", b->gpu->address);
 	if (b->display == DISPLAY_NONE && !b->facts->live)
 		return mem_dup("none; on a desktop it is a window");
 	if (b->display == DISPLAY_NONE)

@@ -181,6 +181,9 @@ static void add_vendor_id(struct argv_build *b, struct str *cpu, int others)
 {
 	const char *id = b->profile->cpu.vendor_id;
 
+	// The same drivers know Hyper-V's own name.
+	if (!id && b->windows && b->gpu && others)
+		id = "vfiorun";
 	if (!id)
 		return;
 	// QEMU shows the vendor id in the leaf that only exists with another enlightenment.

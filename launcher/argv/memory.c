@@ -383,7 +383,7 @@ static void add_lock(struct argv_build *b)
 		return;
 	// one option for both: until QEMU 9.1 a second -overcommit takes back what the first one said
 	argv_add(b, "-overcommit", "mem-lock=on%s", b->profile->host.cpu_pm ? ",cpu-pm=on" : "");
-	b->plan->memlock = facts->root ? UINT64_MAX : need;
+	b->plan->memlock = facts->root ? UINT64_MAX : largest(b->plan->memlock, need);
 	if (facts->live && !facts->root && facts->memlock_hard < need)
 		diag_hint(argv_host_error(b, "memlock", "memory", "lock",
 					  "lock = yes needs a memlock limit of %" PRIu64

@@ -122,13 +122,32 @@ static void read_other_guests(const struct profile *profile, const struct paths 
 		life = guest_look(paths, names.items[i], &state);
 		if (life == LIFE_RUNNING || life == LIFE_ORPHAN)
 			add_pins(&state, &facts->others);
+		vfio_facts_add_guest(&facts->vfio, names.items[i], &state, life != LIFE_DEAD);
 		state_finish(&state);
 	}
 }
 
+static bool is_gpu(const struct facts *facts, const char *title)
+{
+	size_t found = 0;
+
+	return pci_facts_match(&facts->pci, title, &found, 1) == 1 && facts->pci.items[found].class >> 16 == 0x03;
+}
+
+// The guest then draws on it, and not on the desktop.
+static bool passes_gpu(const struct profile *profile, const struct facts *facts)
+{
+	for (size_t i = 0; i < profile->n_pcis; i++) {
+		if (is_gpu(facts, profile->pcis[i].title))
+			return true;
+	}
+	return false;
+}
+
 const struct account *facts_qemu_user(const struct profile *profile, const struct facts *facts)
 {
-	bool desktop = facts->environment.count > 0 && profile->display.type == DISPLAY_AUTO;
+	bool desktop = facts->environment.count > 0 && profile->display.type == DISPLAY_AUTO &&
+		       !passes_gpu(profile, facts);
 	bool windowed = profile->display.type > DISPLAY_NONE || desktop;
 
 	if (profile->vm.user)
@@ -195,6 +214,23 @@ static void read_daemons(struct root *root, const struct profile *profile, struc
 		daemon_facts_read(root, &facts->daemons);
 }
 
+static void read_devices(struct root *root, const struct profile *profile, struct facts *facts)
+{
+	AUTO_STRV struct strv titles = { 0 }, units = { 0 };
+
+	if (!profile->n_pcis && !profile->n_mdevs)
+		return;
+	for (size_t i = 0; i < profile->n_pcis; i++)
+		strv_add(&titles, profile->pcis[i].title);
+	strv_copy(&units, &profile->host.stop);
+	if (profile->host.display_manager)
+		strv_add(&units, profile->host.display_manager);
+	devices_read(root, &titles, root->live, facts);
+	mdev_facts_read(root, &facts->mdevs);
+	desktop_facts_read(root, &units, &facts->desktop);
+	vfio_facts_read(root, &facts->vfio);
+}
+
 // A captured machine is planned for as its root would.
 static void suppose(struct root *root, struct facts *facts)
 {
@@ -215,6 +251,7 @@ int facts_read(struct root *root, const struct profile *profile, const struct fa
 		return r;
 	memory_facts_read(root, &facts->memory);
 	system_facts_read(root, &facts->system);
+	read_devices(root, profile, facts);
 	if (firmware_type_of(profile) <= FIRMWARE_OVMF_SECUREBOOT)
 		firmware_read(root, options->paths->firmware_dir, &facts->firmwares);
 	attribute_facts_read(root, wanted_attributes(profile), &facts->cpus.online, &facts->attributes);
@@ -261,5 +298,8 @@ void facts_finish(struct facts *facts)
 	strv_finish(&facts->home_environment);
 	attribute_facts_finish(&facts->attributes);
 	devices_finish(facts);
+	mdev_facts_finish(&facts->mdevs);
+	desktop_facts_finish(&facts->desktop);
+	vfio_facts_finish(&facts->vfio);
 	*facts = (struct facts){ 0 };
 }

@@ -7,12 +7,15 @@
 #include "base/str.h"
 #include "launcher/facts/bootmedium.h"
 #include "launcher/facts/rom.h"
+#include "launcher/facts/vfio.h"
 #include "launcher/profile/profile.h"
 #include "qmp/caps.h"
 #include "tune/host/attributes.h"
 #include "tune/host/cpu.h"
 #include "tune/host/daemons.h"
+#include "tune/host/desktop.h"
 #include "tune/host/iommu.h"
+#include "tune/host/mdev.h"
 #include "tune/host/memory.h"
 #include "tune/host/pci.h"
 #include "tune/host/system.h"
@@ -84,6 +87,9 @@ struct facts {
 	struct cpu_facts cpus;
 	struct memory_facts memory;
 	struct system_facts system;
+	struct mdev_facts mdevs;
+	struct desktop_facts desktop;
+	struct vfio_facts vfio;
 	struct qemu_caps qemu;
 	char *qemu_error; // why the binary could not be asked (not found, not executable), or NULL
 	char *qemu_hint;  // what to do about it, or NULL

@@ -145,12 +145,14 @@ static int wanted_vcpus(const struct placing *p)
 	return round_up(place_auto_count(p), unit);
 }
 
-static void add_where(const struct cpu *cpu, struct str *out)
+static void add_where(const struct placing *p, const struct cpu *cpu, struct str *out)
 {
 	if (cpu->l3 >= 0)
 		str_addf(out, ", L3 %d", cpu->l3);
 	if (cpu->node >= 0)
 		str_addf(out, ", node %d", cpu->node);
+	if (cpu->node >= 0 && cpu->node == p->near.node && p->memory->n_nodes > 1)
+		str_addf(out, " with %s", p->near.whose);
 	if (cpu->kind == CPU_PERFORMANCE)
 		str_add(out, ", a performance core");
 	if (cpu->kind == CPU_EFFICIENCY)
@@ -187,7 +189,7 @@ static char *vcpu_why(const struct placing *p, const struct cpuset *cpus)
 		str_add(&why, "as the profile says: ");
 	if (cpuset_count(cpus) == 1 || placing_common_core(p, cpus) >= 0) {
 		add_core(p, cpu, &why);
-		add_where(cpu, &why);
+		add_where(p, cpu, &why);
 	} else {
 		str_addf(&why, "a set of %d CPUs among which it floats", cpuset_count(cpus));
 	}
@@ -255,8 +257,22 @@ static bool pin_vcpus(struct placing *p)
 	return true;
 }
 
+// All vCPUs fit on this node: to be near to a device is not worth being far from each other.
+static bool has_room(const struct placing *p, int node)
+{
+	int room = 0;
+
+	CPUSET_FOREACH(id, &p->usable) {
+		const struct cpu *cpu = placing_cpu(p, id);
+
+		room += cpu->node == node && !cpuset_has(&p->avoid, id);
+	}
+	return node >= 0 && room >= p->n;
+}
+
 void place_cpus(const struct profile *profile, const struct cpu_facts *cpus,
-		const struct memory_facts *memory, const struct cpuset *avoid, int n_iothreads,
+		const struct memory_facts *memory, const struct cpuset *avoid,
+		const struct place_near *near, int n_iothreads,
 		struct placement *out, struct diags *diags)
 {
 	CLEANUP(placing_finish) struct placing p = { .profile = profile,
@@ -267,7 +283,10 @@ void place_cpus(const struct profile *profile, const struct cpu_facts *cpus,
 
 	*out = (struct placement){ 0 };
 	placing_init(&p, avoid);
+	p.near = *near;
 	p.n = out->n_vcpus = wanted_vcpus(&p);
+	if (!has_room(&p, p.near.node))
+		p.near.node = -1;
 	out->vcpus = mem_new((size_t)p.n, sizeof(*out->vcpus));
 	if (pin_vcpus(&p)) {
 		for (int i = 0; i < p.n; i++)

@@ -10,6 +10,12 @@
 
 struct profile;
 
+// Where a passed device is, that the vCPUs should be near to.
+struct place_near {
+	int node;	   // -1: nothing to be near to
+	const char *whose; // the device's address
+};
+
 struct place_vcpu {
 	struct cpuset cpus; // empty: not pinned
 	char *why;
@@ -34,8 +40,9 @@ struct placement {
 //  - vcpus unset: as many as the pin list has; else what sockets, cores and threads make; else all CPUs
 //    isolated on the kernel line; else half the cores of the L3 that auto would choose, at most 8 vCPUs;
 //  - an explicit pin list is honoured in its order; a CPU that is absent, offline or not allowed is an error;
-//  - auto: CPUs that no other guest holds; on the nodes that [memory] names; isolated on the kernel line;
-//    performance kinds before efficiency; core 0 last, unless the host has E cores. Each is exhausted before
+//  - auto: CPUs that no other guest holds; on the nodes that [memory] names; isolated on the kernel line; on the
+//    node of a passed device, if that has room for all; performance kinds before efficiency; core 0 last, unless
+//    the host has E cores. Each is exhausted before
 //    the next. Within these: whole cores, in one L3, else node, else socket, else few of them; the larger
 //    cache, then one without another guest, then one without core 0, then the lowest number is preferred;
 //  - siblings to siblings: guest threads=2 only if every vCPU pair sits on SMT siblings. An odd number gets a
@@ -45,6 +52,7 @@ struct placement {
 //    while there are others; a core for each iothread if one more stays for the emulator;
 //  - as many vCPUs as CPUs: all are used, said; more: no vCPU pins, said.
 void place_cpus(const struct profile *profile, const struct cpu_facts *cpus,
-		const struct memory_facts *memory, const struct cpuset *avoid, int n_iothreads,
+		const struct memory_facts *memory, const struct cpuset *avoid,
+		const struct place_near *near, int n_iothreads,
 		struct placement *out, struct diags *diags);
 void placement_finish(struct placement *placement);

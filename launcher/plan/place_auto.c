@@ -13,9 +13,10 @@
 enum {
 	TIER_HOST_CORE = 1,  // the host's core
 	TIER_EFFICIENCY = 2, // not a performance core
-	TIER_SHARED = 4,     // not isolated on the kernel line
-	TIER_FAR = 8,	     // not on a node that the profile's memory is to come from
-	TIER_HELD = 16,	     // another guest runs there
+	TIER_AWAY = 4,	     // not on the node of a passed device
+	TIER_SHARED = 8,     // not isolated on the kernel line
+	TIER_FAR = 16,	     // not on a node that the profile's memory is to come from
+	TIER_HELD = 32,	     // another guest runs there
 };
 
 // A CPU that a vCPU may sit on.
@@ -67,6 +68,7 @@ static unsigned tier_of(const struct placing *p, const struct cpu *cpu, bool hos
 	const struct nodes_request *nodes = &p->profile->memory.nodes;
 
 	return (host ? TIER_HOST_CORE : 0) + (cpu->kind == CPU_EFFICIENCY ? TIER_EFFICIENCY : 0) +
+	       (p->near.node >= 0 && cpu->node != p->near.node ? TIER_AWAY : 0) +
 	       (cpu->isolated ? 0 : TIER_SHARED) +
 	       (nodes->mode == CPUS_LIST && !cpuset_has(&nodes->nodes, cpu->node) ? TIER_FAR : 0) +
 	       (cpuset_has(&p->avoid, cpu->id) ? TIER_HELD : 0);

@@ -11,6 +11,7 @@ struct placing {
 	const struct cpu_facts *facts;
 	const struct memory_facts *memory;
 	struct cpuset usable;	 // online, and this process may run there
+	struct place_near near;	 // node -1: none
 	struct cpuset avoid;	 // usable ones that other guests hold
 	struct cpuset host_core; // left to host and emulator where there is room
 	struct cpuset taken;	 // what vCPUs are pinned to

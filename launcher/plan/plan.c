@@ -7,6 +7,7 @@
 #include "launcher/argv/argv.h"
 #include "launcher/facts/facts.h"
 #include "launcher/plan/changes.h"
+#include "launcher/plan/device.h"
 #include "qmp/client.h"
 
 #include <string.h>
@@ -192,12 +193,32 @@ static void add_helpers(struct plan *plan)
 static void build_argv(struct argv_build *b)
 {
 	static void (*const parts[])(struct argv_build *) = {
-		argv_choose,  argv_machine, argv_cpu,	  argv_memory,	argv_firmware,
-		argv_disks,   argv_nets,    argv_display, argv_monitor, argv_raw,
+		argv_choose, argv_machine, argv_cpu,	 argv_memory,  argv_firmware, argv_disks,
+		argv_nets,   argv_pci,	   argv_display, argv_monitor, argv_raw,
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(parts); i++)
 		parts[i](b);
+}
+
+static unsigned count_passed(const struct plan *plan)
+{
+	unsigned count = 0;
+
+	for (size_t i = 0; i < plan->n_devices; i++)
+		count += plan->devices[i].passed;
+	return count;
+}
+
+// Each access of a vCPU to a device on another node, and each interrupt back, goes over the link between them.
+static void check_near(const struct profile *profile, const struct placement *placement,
+		       const struct place_near *near, struct diags *diags)
+{
+	if (near->node < 0 || cpuset_is_empty(&placement->nodes) || cpuset_has(&placement->nodes, near->node))
+		return;
+	diag_hint(diag_add(diags, DIAG_WARNING, "device-far", profile_where(profile, "cpu", NULL, "pin"),
+			   "%s is on node %d, but no vCPU is", near->whose, near->node),
+		  "give it CPUs of that node, or the guest another device");
 }
 
 // Warnings belong to the plan, which prints them; what stays is what makes it unusable.
@@ -218,6 +239,7 @@ void plan_make(const struct profile *profile, const struct facts *facts, const s
 	       struct plan *plan, struct diags *diags)
 {
 	struct placement placement = { 0 };
+	struct place_near near;
 	struct sched vcpu_sched;
 	struct argv_build b = { .profile = profile, .facts = facts, .placement = &placement,
 				.options = options, .plan = plan, .diags = diags };
@@ -226,8 +248,11 @@ void plan_make(const struct profile *profile, const struct facts *facts, const s
 	fill_life(profile, facts, plan);
 	check_qemu(profile, facts, diags, plan);
 	choose_user(profile, facts, plan, diags);
-	place_cpus(profile, &facts->cpus, &facts->memory, &facts->others, argv_count_iothreads(profile),
+	plan_devices(profile, facts, options, plan, diags);
+	plan_device_node(facts, plan, &near);
+	place_cpus(profile, &facts->cpus, &facts->memory, &facts->others, &near, argv_count_iothreads(profile),
 		   &placement, diags);
+	check_near(profile, &placement, &near, diags);
 	vcpu_sched = choose_scheduler(profile, facts, diags);
 	check_scheduler(profile, facts, &placement, &vcpu_sched, diags);
 	build_argv(&b);
@@ -239,11 +264,12 @@ void plan_make(const struct profile *profile, const struct facts *facts, const s
 	describe_isolation(&placement, facts, plan);
 	fill_environment(facts, plan);
 	plan_add_changes(profile, facts, plan, diags);
+	plan_add_device_changes(profile, facts, plan, diags);
 	add_helpers(plan);
-	plan->greeting_ms = qmp_greeting_ms(plan->memory_bytes, profile->memory.prealloc == TRI_YES, 0,
+	plan->greeting_ms = qmp_greeting_ms(plan->memory_bytes, profile->memory.prealloc == TRI_YES, count_passed(plan),
 					    (unsigned)profile->n_nets);
 	plan->console_on_stdio = plan->console && !options->detach &&
-				 (options->headless || b.display == DISPLAY_NONE);
+				 (options->headless || (b.display == DISPLAY_NONE && !b.gpu));
 	move_warnings(diags, &plan->warnings);
 	placement_finish(&placement);
 }

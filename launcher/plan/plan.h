@@ -52,6 +52,20 @@ struct plan_pin {
 	char *why;
 };
 
+// A device of the host in the guest's hands, or kept out of everybody's.
+struct plan_device {
+	char *address; // "0000:06:00.0"; of a mediated device its UUID
+	bool mdev;
+	bool passed; // false: of a passed one's group, without a driver; no driver may take it meanwhile
+	size_t index; // of the [pci] or [mdev] section that names it or its group's taker
+	char *name, *class_name; // for people
+	int group;	// -1: unknown
+	int node;	// -1: unknown
+	char *driver;	// that it has now; NULL: none
+	struct strv resets; // ways to reset it; empty: none
+	char *why;
+};
+
 struct plan_helper {
 	char *name;
 	struct strv argv; // as QEMU's user
@@ -85,6 +99,8 @@ struct plan {
 	struct change_list changes;
 	struct plan_pin *pins;
 	size_t n_pins;
+	struct plan_device *devices; // in the profile's order
+	size_t n_devices;
 	uint64_t memory_bytes, hugepage; // hugepage 0: normal pages
 	char *memory_nodes;		 // list, "" none
 	char *memory_why;		 // why these pages

@@ -41,6 +41,21 @@ static void finish_pins(struct plan *plan)
 	free(plan->pins);
 }
 
+static void finish_devices(struct plan *plan)
+{
+	for (size_t i = 0; i < plan->n_devices; i++) {
+		struct plan_device *device = &plan->devices[i];
+
+		free(device->address);
+		free(device->name);
+		free(device->class_name);
+		free(device->driver);
+		free(device->why);
+		strv_finish(&device->resets);
+	}
+	free(plan->devices);
+}
+
 static void finish_helpers(struct plan *plan)
 {
 	for (size_t i = 0; i < plan->n_helpers; i++) {
@@ -74,6 +89,7 @@ void plan_finish(struct plan *plan)
 		strv_finish(lists[i]);
 	finish_fds(plan);
 	finish_pins(plan);
+	finish_devices(plan);
 	finish_helpers(plan);
 	finish_texts(plan);
 	change_list_finish(&plan->changes);

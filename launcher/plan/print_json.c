@@ -238,6 +238,29 @@ static struct json_object *pins_object(const struct plan *plan)
 	return array;
 }
 
+static struct json_object *devices_object(const struct plan *plan)
+{
+	struct json_object *array = json_object_new_array();
+
+	for (size_t i = 0; i < plan->n_devices; i++) {
+		const struct plan_device *device = &plan->devices[i];
+		struct json_object *object = json_object_new_object();
+
+		add_text(object, "address", device->address);
+		add_text(object, "kind", device->mdev ? "mdev" : "pci");
+		json_object_object_add(object, "passed", json_object_new_boolean(device->passed));
+		add_text(object, "name", device->name);
+		add_text(object, "class", device->class_name);
+		json_object_object_add(object, "group", json_object_new_int(device->group));
+		json_object_object_add(object, "node", json_object_new_int(device->node));
+		add_text(object, "driver", device->driver);
+		json_object_object_add(object, "reset", list_object(&device->resets));
+		add_text(object, "why", device->why);
+		json_object_array_add(array, object);
+	}
+	return array;
+}
+
 static struct json_object *helpers_object(const struct plan *plan)
 {
 	struct json_object *array = json_object_new_array();
@@ -264,6 +287,7 @@ struct json_object *plan_print_json(const struct plan *plan)
 	json_object_object_add(root, "warnings", warnings_object(&plan->warnings));
 	json_object_object_add(root, "changes", changes_object(&plan->changes));
 	json_object_object_add(root, "pins", pins_object(plan));
+	json_object_object_add(root, "devices", devices_object(plan));
 	json_object_object_add(root, "inputs", json_object_new_array());
 	json_object_object_add(root, "helpers", helpers_object(plan));
 	return root;
@@ -410,6 +434,37 @@ static int parse_pins(struct json_object *root, struct plan *plan, struct err *e
 	return 0;
 }
 
+// Who has which device: what other guests must know.
+static bool parse_device(struct json_object *object, struct plan_device *device)
+{
+	struct json_object *address = member(object, "address", json_type_string);
+	struct json_object *kind = member(object, "kind", json_type_string);
+	struct json_object *passed = member(object, "passed", json_type_boolean);
+	struct json_object *group = member(object, "group", json_type_int);
+
+	if (!address || !kind || !passed || !group)
+		return false;
+	device->mdev = str_eq(json_object_get_string(kind), "mdev");
+	device->passed = json_object_get_boolean(passed);
+	device->group = json_object_get_int(group);
+	device->node = -1;
+	return parse_text(address, &device->address);
+}
+
+static int parse_devices(struct json_object *root, struct plan *plan, struct err *err)
+{
+	struct json_object *devices = member(root, "devices", json_type_array);
+
+	if (!devices)
+		return damaged(err, "devices");
+	for (size_t i = 0; i < json_object_array_length(devices); i++) {
+		if (!parse_device(json_object_array_get_idx(devices, i),
+				  MEM_PUSH(plan->devices, plan->n_devices)))
+			return damaged(err, "devices");
+	}
+	return 0;
+}
+
 static bool parse_helper(struct json_object *object, struct plan_helper *helper)
 {
 	struct json_object *name = member(object, "name", json_type_string);
@@ -455,6 +510,8 @@ int plan_parse_json(struct json_object *json, struct plan *plan, struct err *err
 	r = parse_fields(json, plan, err);
 	if (r == 0)
 		r = parse_pins(json, plan, err);
+	if (r == 0)
+		r = parse_devices(json, plan, err);
 	if (r == 0)
 		r = parse_helpers(json, plan, err);
 	if (r == 0)

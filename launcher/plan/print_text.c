@@ -159,6 +159,34 @@ static void print_memory(const struct plan *plan, struct str *out)
 	}
 }
 
+static void print_device(const struct plan_device *device, struct str *out)
+{
+	AUTO_STR struct str text = { 0 };
+
+	if (device->class_name)
+		str_addf(&text, "%s, ", device->class_name);
+	str_addf(&text, "%s; ", device->name);
+	if (device->group >= 0)
+		str_addf(&text, "IOMMU group %d, ", device->group);
+	str_addf(&text, "driver now: %s", device->driver ?: "none");
+	if (!device->mdev && !device->resets.count)
+		str_add(&text, ", no reset");
+	for (size_t i = 0; i < device->resets.count && !device->mdev; i++)
+		str_addf(&text, "%s%s", i ? ", " : ", reset by ", device->resets.items[i]);
+	str_addf(out, "  %s ", device->address);
+	add_wrapped(out, 3 + width_of(device->address, strlen(device->address)), 8, str_text(&text));
+	str_add(out, "        ");
+	add_wrapped(out, 8, 8, device->why);
+}
+
+static void print_devices(const struct plan *plan, struct str *out)
+{
+	if (plan->n_devices)
+		add_heading(out, "devices of the host for the guest");
+	for (size_t i = 0; i < plan->n_devices; i++)
+		print_device(&plan->devices[i], out);
+}
+
 static void add_value(struct str *out, const char *value)
 {
 	if (value && *value)
@@ -348,6 +376,7 @@ void plan_print_text(const struct plan *plan, struct str *out)
 	print_warnings(plan, out);
 	print_pins(plan, out);
 	print_memory(plan, out);
+	print_devices(plan, out);
 	print_changes(plan, out);
 	print_files(plan, out);
 	print_helpers(plan, out);

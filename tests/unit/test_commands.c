@@ -694,7 +694,8 @@ static void add_sources(const char *dir, struct str *out)
 // A code is the first string of a call to diag_add, or to what has a parameter called `code`.
 static void test_codes(void **state)
 {
-	static const char *const rooms[] = { "launcher/profile", "launcher/plan", "launcher/argv" };
+	static const char *const rooms[] = { "launcher/profile", "launcher/plan", "launcher/plan/device",
+					     "launcher/argv" };
 	AUTO_FREE char *manual = read_text(MANUAL), *part = section(manual, "DIAGNOSTICS");
 	AUTO_STRV struct strv makers = { 0 }, wanted = { 0 }, there = { 0 };
 	AUTO_STR struct str sources = { 0 };

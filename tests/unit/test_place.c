@@ -53,6 +53,24 @@ static void auto_finds_the_nearest_nodes(void **state)
 	wish_check(DUAL_SOCKET, "vcpus=4", "24,72,25,73 1x1x2x2 emulator=26-47,74-95 nodes=1");
 }
 
+static void auto_goes_to_the_device(void **state)
+{
+	(void)state;
+	wish_check("nodes=2 cores=4", "vcpus=2 near=0", "1,2 1x1x2x1 emulator=0,3 nodes=0");
+	wish_check("nodes=2 cores=4", "vcpus=2 near=1", "4,5 1x1x2x1 emulator=6-7 nodes=1");
+	wish_check("nodes=2 cores=4", "vcpus=4 near=0", "1,2,3,0 1x1x4x1 emulator=4-7 nodes=0");
+	wish_check(EIGHT_NODES, "vcpus=8 near=3", "24,88,25,89,26,90,27,91 1x1x4x2 emulator=28-31,92-95 nodes=3");
+	// what [memory] names and what the kernel line isolates was chosen by a person
+	wish_check("nodes=2 cores=4", "vcpus=2 near=0 nodes=1", "4,5 1x1x2x1 emulator=6-7 nodes=1");
+	wish_check("nodes=2 cores=4 isolated=6-7", "vcpus=2 near=0", "6,7 1x1x2x1 emulator=4-5 nodes=1");
+	// another guest holds CPUs there: what is left is too little
+	wish_check("nodes=2 cores=4", "vcpus=4 near=0 held=1", "4,5,6,7 1x1x4x1 emulator=0,2-3 nodes=1");
+	// better far from the device than far from each other
+	wish_check("sockets=2 nodes=1 cores=4", "vcpus=6 near=0",
+		   "4,5,6,7,1,2 1x1x6x1 emulator=0,3 nodes=0-1: pin-several-nodes");
+	wish_check(DUAL_SOCKET, "near=0", "1,49,2,50,3,51,4,52 1x1x4x2 emulator=0,5-23,48,53-71 nodes=0");
+}
+
 static void auto_heeds_the_nodes_of_the_memory(void **state)
 {
 	(void)state;
@@ -202,6 +220,7 @@ int main(void)
 		cmocka_unit_test(auto_prefers_the_larger_cache),
 		cmocka_unit_test(auto_spreads_over_few_caches_when_it_must),
 		cmocka_unit_test(auto_finds_the_nearest_nodes),
+		cmocka_unit_test(auto_goes_to_the_device),
 		cmocka_unit_test(auto_heeds_the_nodes_of_the_memory),
 		cmocka_unit_test(auto_puts_the_guest_on_performance_cores),
 		cmocka_unit_test(auto_uses_isolated_cpus_first),

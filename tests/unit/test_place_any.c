@@ -133,7 +133,7 @@ static void any_machine_gets_a_sound_placement(void **state)
 		wish_make(&wish, str_text(&wishes));
 		if (cpuset_is_empty(&machine.cpus.allowed))
 			fail_msg("%s", str_text(&words));
-		place_cpus(&wish.profile, &machine.cpus, &machine.memory, &wish.held, wish.iothreads,
+		place_cpus(&wish.profile, &machine.cpus, &machine.memory, &wish.held, &wish.near, wish.iothreads,
 			   &placement, &diags);
 		assert_sound(&machine, &wish, &placement, &diags);
 		if (!wish.profile.cpu.threads)
@@ -255,7 +255,7 @@ static void place_line(const struct machine *machine, const char *words, struct 
 	struct wish wish;
 
 	wish_make(&wish, words);
-	place_cpus(&wish.profile, &machine->cpus, &machine->memory, &wish.held, wish.iothreads, &placement,
+	place_cpus(&wish.profile, &machine->cpus, &machine->memory, &wish.held, &wish.near, wish.iothreads, &placement,
 		   &diags);
 	wish_print(&placement, &diags, line);
 	placement_finish(&placement);

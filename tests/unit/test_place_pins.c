@@ -154,7 +154,8 @@ static void diagnostics_point_at_the_profile(void **state)
 	profile_parse(&profile, "a.conf", text, &diags);
 	assert_int_equal(diags.count, 0);
 	machine_make(&machine, "cores=4");
-	place_cpus(&profile, &machine.cpus, &machine.memory, &(struct cpuset){ 0 }, 0, &placement, &diags);
+	place_cpus(&profile, &machine.cpus, &machine.memory, &(struct cpuset){ 0 },
+		   &(struct place_near){ .node = -1 }, 0, &placement, &diags);
 	assert_int_equal(diags.count, 2);
 	assert_string_equal(diags.items[0].file, "a.conf");
 	assert_int_equal(diags.items[0].line, 5);

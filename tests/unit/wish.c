@@ -46,7 +46,7 @@ static void read_wish(struct wish *wish, char *word)
 	} numbers[] = {
 		{ "vcpus", &profile->cpu.vcpus },     { "sockets", &profile->cpu.sockets },
 		{ "cores", &profile->cpu.cores },     { "threads", &profile->cpu.threads },
-		{ "iothreads", &wish->iothreads },
+		{ "iothreads", &wish->iothreads }, { "near", &wish->near.node },
 	};
 
 	if (value)
@@ -81,7 +81,7 @@ void wish_make(struct wish *wish, const char *words)
 {
 	AUTO_STRV struct strv list = { 0 };
 
-	*wish = (struct wish){ 0 };
+	*wish = (struct wish){ .near = { -1, "0000:81:00.0" } };
 	strv_split(&list, words, " ");
 	for (size_t i = 0; i < list.count; i++)
 		read_wish(wish, list.items[i]);
@@ -129,7 +129,7 @@ void wish_place(const char *machine_words, const char *wish_words, struct placem
 
 	machine_make(&machine, machine_words);
 	wish_make(&wish, wish_words);
-	place_cpus(&wish.profile, &machine.cpus, &machine.memory, &wish.held, wish.iothreads, placement,
+	place_cpus(&wish.profile, &machine.cpus, &machine.memory, &wish.held, &wish.near, wish.iothreads, placement,
 		   diags);
 	wish_finish(&wish);
 	machine_finish(&machine);

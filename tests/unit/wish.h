@@ -9,10 +9,11 @@
 struct str;
 
 // vcpus= sockets= cores= threads= memory= windows; pin= emulator= iothread_pin= (lists, or none);
-// nodes=; and what else place_cpus is told: iothreads= and held= (CPUs of other guests).
+// nodes=; and what else place_cpus is told: iothreads=, held= (CPUs of other guests), near= (a device's node).
 struct wish {
 	struct profile profile;
 	struct cpuset held;
+	struct place_near near;
 	int iothreads;
 };
 

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: MIT
+// The rule of the IOMMU group: it goes to a guest as a whole, or nothing of it does. What the kernel calls
+// viable (Linux 6.1 drivers/vfio/group and drivers/iommu/iommu.c, DMA ownership): each member has no driver, or
+// one that does no DMA for the kernel: vfio's, pci-stub, a bridge's.
+#include "launcher/plan/device/parts.h"
+
+#include "base/cleanup.h"
+#include "base/mem.h"
+
+// The first choice of a group whose section takes the rest, or NULL.
+static const struct choice *find_taker(const struct choosing *c, int group)
+{
+	for (size_t i = 0; i < c->n_choices; i++) {
+		if (c->choices[i].device->group == group && c->choices[i].section->group == PCI_GROUP_AUTO)
+			return &c->choices[i];
+	}
+	return NULL;
+}
+
+static bool is_first_of_group(const struct choosing *c, size_t index)
+{
+	for (size_t i = 0; i < index; i++) {
+		if (c->choices[i].device->group == c->choices[index].device->group)
+			return false;
+	}
+	return true;
+}
+
+struct blockers {
+	struct str texts;
+	struct str sections;
+	size_t count;
+};
+
+static void add_blocker(struct blockers *b, const struct pci_device *device)
+{
+	AUTO_FREE char *text = device_text(device);
+
+	str_addf(&b->texts, "%s%s", b->count ? "; " : "", text);
+	str_addf(&b->sections, "%s[pci \"%s\"]", b->count ? ", " : "", device->address);
+	b->count++;
+}
+
+// What there is to do about a group, by what it costs.
+static void report_blockers(struct choosing *c, const struct choice *first, const struct blockers *b)
+{
+	struct diag *diag = choosing_report(c, DIAG_HOST_ERROR, "pci-group", first->section,
+					    "%s can't be passed alone: its IOMMU group %d also holds %s",
+					    first->device->address, first->device->group, b->texts.text);
+
+	diag_hint(
+		diag,
+		"pass %s too: group = auto, or %s; if the host needs %s: put the card into another slot, look "
+		"for ACS and for a separate group in the firmware setup; last of all a kernel with the ACS "
+		"override patch and pcie_acs_override=downstream, which makes smaller groups by no longer "
+		"keeping the devices apart: a guest may then reach the host's memory through another device",
+		b->count > 1 ? "them" : "it", b->sections.text, b->count > 1 ? "them" : "it");
+}
+
+// Held ones are not passed, but no driver may take them while the guest has the rest.
+static void take_member(struct choosing *c, const struct pci_device *device, const struct profile_pci *section,
+			struct blockers *blockers)
+{
+	const struct choice *taker = find_taker(c, device->group);
+
+	if (device->is_bridge || choosing_find(c, device) || pci_driver_is_stub(device->driver))
+		return;
+	if (taker && !device->dead)
+		choosing_add(c, device, taker->section);
+	else if (!device->driver)
+		choosing_add(c, device, section)->held = true;
+	else
+		add_blocker(blockers, device);
+}
+
+static void close_group(struct choosing *c, const struct choice *first)
+{
+	// what is added below moves the array
+	const struct choice copy = *first;
+	const struct pci_facts *pci = &c->facts->pci;
+	struct blockers blockers = { 0 };
+	const struct pci_device *device;
+
+	for (size_t from = 0; (device = pci_facts_next_in_group(pci, copy.device->group, from));
+	     from = (size_t)(device - pci->items) + 1)
+		take_member(c, device, copy.section, &blockers);
+	if (blockers.count)
+		report_blockers(c, &copy, &blockers);
+	str_finish(&blockers.texts);
+	str_finish(&blockers.sections);
+}
+
+// What a group brought stands behind the section that took it.
+static int by_section(const void *a, const void *b)
+{
+	const struct choice *one = a, *other = b;
+
+	if (one->section != other->section)
+		return one->section < other->section ? -1 : 1;
+	if (one->named != other->named)
+		return one->named ? -1 : 1;
+	return one->device < other->device ? -1 : one->device > other->device;
+}
+
+void choosing_close_groups(struct choosing *c)
+{
+	size_t named = c->n_choices;
+
+	for (size_t i = 0; i < named; i++) {
+		if (c->choices[i].device->group >= 0 && is_first_of_group(c, i))
+			close_group(c, &c->choices[i]);
+	}
+	if (c->n_choices)
+		qsort(c->choices, c->n_choices, sizeof(*c->choices), by_section);
+}

@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: MIT
+// What the host can't do without, and what is somebody else's.
+#include "launcher/plan/device/parts.h"
+
+#include "base/cleanup.h"
+#include "base/mem.h"
+
+// --- never
+
+static bool is_others(const struct other_device *other, const struct pci_device *device)
+{
+	return !other->mdev &&
+	       (str_eq(other->address, device->address) || (device->group >= 0 && other->group == device->group));
+}
+
+static bool refuse_held(struct choosing *c, const struct choice *choice)
+{
+	const struct facts *facts = c->facts;
+	const struct pci_device *device = choice->device;
+	AUTO_FREE char *text = device_short_text(device);
+
+	for (size_t i = 0; i < facts->vfio.n_others; i++) {
+		const struct other_device *other = &facts->vfio.others[i];
+		struct diag *diag;
+
+		if (!is_others(other, device))
+			continue;
+		if (str_eq(other->address, device->address))
+			diag = choosing_report(c, DIAG_HOST_ERROR, "pci-held", choice->section,
+					       "the guest %s has %s", other->guest, text);
+		else
+			diag = choosing_report(c, DIAG_HOST_ERROR, "pci-held", choice->section,
+					       "the guest %s has %s, which is in IOMMU group %d with %s",
+					       other->guest, other->address, device->group, text);
+		diag_hint(diag, other->alive ? "vfiorun stop %s" : "it did not end well: vfiorun revert %s",
+			  other->guest);
+		return true;
+	}
+	return false;
+}
+
+static bool refuse_stuck(struct choosing *c, const struct choice *choice)
+{
+	AUTO_FREE char *text = device_short_text(choice->device);
+
+	if (!choice->device->detail.stuck)
+		return false;
+	diag_hint(choosing_report(
+			  c, DIAG_HOST_ERROR, "pci-stuck", choice->section,
+			  "%s does not answer: its driver blocks in the kernel, as while an unbind waits for "
+			  "somebody to close it",
+			  text),
+		  "end what has it open; failing that the host must be started anew");
+	return true;
+}
+
+// --- unless forced
+
+static bool is_forced(struct choosing *c, const struct choice *choice, const char *reason)
+{
+	AUTO_FREE char *text = device_short_text(choice->device);
+
+	if (choice->section->force)
+		choosing_report(c, DIAG_WARNING, "pci-forced", choice->section,
+				"%s: %s; passed all the same, as asked", text, reason);
+	return choice->section->force;
+}
+
+static void refuse(struct choosing *c, const struct choice *choice, const char *code, const char *reason,
+		   const char *hint)
+{
+	AUTO_FREE char *text = device_short_text(choice->device);
+
+	if (!is_forced(c, choice, reason))
+		diag_hint(choosing_report(c, DIAG_HOST_ERROR, code, choice->section, "%s: %s", text, reason),
+			  "%s, or write force = yes", hint);
+}
+
+static void add_reason(struct str *out, const char *reason)
+{
+	str_addf(out, "%s%s", out->len ? "; " : "", reason);
+}
+
+// A controller's own disks and networks, and what hangs on its USB buses.
+static void refuse_used(struct choosing *c, const struct choice *choice)
+{
+	const struct usb_facts *usb = &c->facts->usb;
+	const struct strv *uses = &choice->device->detail.uses;
+	AUTO_STR struct str reasons = { 0 };
+
+	for (size_t i = 0; i < uses->count; i++)
+		add_reason(&reasons, uses->items[i]);
+	for (size_t i = 0; i < usb->count; i++) {
+		const struct usb_bus *bus = &usb->buses[i];
+
+		for (size_t k = 0; k < bus->n_devices && str_eq(bus->controller, choice->device->address); k++) {
+			for (size_t u = 0; u < bus->devices[k].uses.count; u++)
+				add_reason(&reasons, bus->devices[k].uses.items[u]);
+		}
+	}
+	if (reasons.len)
+		refuse(c, choice, "pci-in-use", reasons.text,
+		       "unmount it, switch it off or route around it first");
+}
+
+// Another one that the host can draw on: not given away, and not set aside for a guest.
+static bool has_other_gpu(const struct choosing *c)
+{
+	const struct pci_facts *pci = &c->facts->pci;
+
+	for (size_t i = 0; i < pci->count; i++) {
+		const struct pci_device *device = &pci->items[i];
+
+		if (device_is_gpu(device) && !device->dead && !pci_driver_is_stub(device->driver) &&
+		    !choosing_find(c, device))
+			return true;
+	}
+	return false;
+}
+
+// Only what the host shows something on is missed: one that a stub driver has is not.
+static void refuse_only_gpu(struct choosing *c, const struct choice *choice)
+{
+	const struct pci_device *device = choice->device;
+
+	if (!device_is_gpu(device) || pci_driver_is_stub(device->driver) || has_other_gpu(c))
+		return;
+	refuse(c, choice, "pci-only-gpu",
+	       device->detail.boot_vga ? "the only GPU, and the one that the host started on" :
+					 "the only GPU that the host has",
+	       "pass another one, or see display_manager in vfiorun.conf(5): the host shows nothing until the "
+	       "guest has ended");
+}
+
+struct inputs {
+	int keyboards, mice;
+};
+
+static struct inputs count_inputs(const struct usb_bus *bus)
+{
+	struct inputs inputs = { 0 };
+
+	for (size_t i = 0; i < bus->n_devices; i++) {
+		inputs.keyboards += bus->devices[i].keyboard;
+		inputs.mice += bus->devices[i].mouse;
+	}
+	return inputs;
+}
+
+static bool is_passed_controller(const struct choosing *c, const char *address)
+{
+	const struct pci_device *device = *address ? pci_facts_find(&c->facts->pci, address) : NULL;
+
+	return device && choosing_passes(c, device);
+}
+
+// What the host keeps, on other controllers. What is not on USB does not count: boards pretend to have such a
+// keyboard.
+static struct inputs count_kept(const struct choosing *c)
+{
+	const struct usb_facts *usb = &c->facts->usb;
+	struct inputs kept = { 0 };
+
+	for (size_t i = 0; i < usb->count; i++) {
+		struct inputs inputs = count_inputs(&usb->buses[i]);
+
+		if (is_passed_controller(c, usb->buses[i].controller))
+			continue;
+		kept.keyboards += inputs.keyboards;
+		kept.mice += inputs.mice;
+	}
+	return kept;
+}
+
+static void refuse_last_input(struct choosing *c, const struct choice *choice)
+{
+	const struct usb_facts *usb = &c->facts->usb;
+	struct inputs kept = count_kept(c), here = { 0 };
+	bool keyboard, mouse;
+
+	for (size_t i = 0; i < usb->count; i++) {
+		struct inputs inputs = count_inputs(&usb->buses[i]);
+
+		if (!str_eq(usb->buses[i].controller, choice->device->address))
+			continue;
+		here.keyboards += inputs.keyboards;
+		here.mice += inputs.mice;
+	}
+	keyboard = here.keyboards && !kept.keyboards;
+	mouse = here.mice && !kept.mice;
+	if (keyboard || mouse)
+		refuse(c, choice, "pci-last-input",
+		       keyboard && mouse ? "the host's last USB keyboard and mouse are on this controller" :
+		       keyboard		 ? "the host's last USB keyboard is on this controller" :
+					   "the host's last USB mouse is on this controller",
+		       "plug another one into another controller");
+}
+
+// The functions that were made of it vanish with its driver.
+static void refuse_parted(struct choosing *c, const struct choice *choice)
+{
+	const struct pci_device *device = choice->device;
+	AUTO_FREE char *reason = mem_printf(
+		"%d virtual functions were made of it, which vanish when its driver lets go", device->detail.vfs);
+
+	if (device->detail.vfs > 0)
+		refuse(c, choice, "pci-parted", reason, "pass one of them instead, or remove them first");
+}
+
+void choosing_refuse(struct choosing *c)
+{
+	static void (*const checks[])(struct choosing *, const struct choice *) = {
+		refuse_used,
+		refuse_only_gpu,
+		refuse_last_input,
+		refuse_parted,
+	};
+
+	for (size_t i = 0; i < c->n_choices; i++) {
+		const struct choice *choice = &c->choices[i];
+
+		if (refuse_held(c, choice) || refuse_stuck(c, choice) || choice->held)
+			continue;
+		for (size_t k = 0; k < ARRAY_SIZE(checks); k++)
+			checks[k](c, choice);
+	}
+}
