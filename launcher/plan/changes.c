@@ -178,6 +178,22 @@ static void check_preference(const struct profile *profile, struct diags *diags)
 			  "epp = performance, or governor = powersave");
 }
 
+// Whether it is granted, only logind knows: it may ask polkit about a user.
+static void add_inhibit(const struct profile *profile, const struct facts *facts, struct plan *plan,
+			struct diags *diags)
+{
+	enum tri wanted = profile->host.inhibit_sleep;
+
+	if (wanted == TRI_YES && !facts->system.logind)
+		diag_hint(diag_add(diags, DIAG_HOST_ERROR, "no-logind",
+				   profile_where(profile, "host", NULL, "inhibit_sleep"),
+				   "there is no systemd-logind here that could keep the host awake"),
+			  "inhibit_sleep = no, or auto, which goes on without");
+	else if (wanted != TRI_NO && facts->system.logind)
+		change_add(&plan->changes, "inhibit", "sleep", NULL, wanted == TRI_YES ? "block" : "try",
+			   "the host stays awake while %s runs", profile->vm.name);
+}
+
 static char *number(int64_t value)
 {
 	return value < 0 ? NULL : mem_printf("%" PRId64, value);
@@ -214,6 +230,7 @@ void plan_add_changes(const struct profile *profile, const struct facts *facts, 
 	struct cpuset cpus = guest_cpus(plan, facts);
 	bool asked = profile->host.boost != TRI_AUTO;
 
+	add_inhibit(profile, facts, plan, diags);
 	for (size_t i = 0; i < ARRAY_SIZE(wishes); i++)
 		asked |= wishes[i].value != NULL;
 	if (!asked || !can_change(profile, facts, diags))

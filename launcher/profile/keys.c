@@ -145,6 +145,7 @@ static const struct profile_key keys[] = {
 	HOST(ignore_msrs, tri, "KVM ignores unknown MSRs; default: auto, left alone"),
 	HOST(report_ignored_msrs, tri, "KVM logs the MSRs that it ignores; default: auto, left alone"),
 	HOST(cpu_pm, flag, "the guest itself puts its CPUs to sleep; default: no"),
+	HOST(inhibit_sleep, tri, "the host stays awake while the guest runs; default: auto"),
 	HOST(min_freq, frequency, "lowest frequency of the guest's CPUs; default: left alone",
 	     .min = 100000, .max = 20000000, .fallback = -1),
 	HOST(latency, int, "longest wake-up from idle allowed, in µs; default: left alone",

@@ -151,7 +151,7 @@ struct profile {
 	} memory;
 	struct {
 		char *governor, *epp; // NULL: left alone
-		enum tri boost, ignore_msrs, report_ignored_msrs;
+		enum tri boost, ignore_msrs, report_ignored_msrs, inhibit_sleep;
 		bool cpu_pm;
 		int64_t min_freq;      // kHz, -1: left alone
 		int latency;	       // µs of C-state exit latency allowed, -1: left alone

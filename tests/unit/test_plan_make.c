@@ -276,6 +276,37 @@ static void a_preference_that_the_governor_excludes(void **state)
 	assert_null(find(&fx->plan.warnings, "epp-governor"));
 }
 
+static void sleep_is_inhibited_where_logind_is(void **state)
+{
+	static const char logind[] = "run/systemd/seats/\nrun/dbus/system_bus_socket =\n";
+	static const struct {
+		const char *host;
+		bool logind;
+		const char *changes; // NULL: refused
+	} rows[] = {
+		{ "", true, "inhibit sleep ->try\n" },
+		{ "[host]\ninhibit_sleep = yes\n", true, "inhibit sleep ->block\n" },
+		{ "[host]\ninhibit_sleep = no\n", true, "" },
+		{ "", false, "" },
+		{ "[host]\ninhibit_sleep = yes\n", false, NULL },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct fixture *fx = *state;
+
+		read_all(fx, rows[i].host, rows[i].logind ? logind : "");
+		fx->facts.root = false; // this takes none
+		make(fx);
+		if (rows[i].changes) {
+			assert_fine(fx);
+			assert_changes(&fx->plan, rows[i].changes);
+		} else {
+			assert_refused(fx, "no-logind", LINE + 2, "inhibit_sleep = no");
+		}
+		begin_again(state);
+	}
+}
+
 static void no_turbo_is_boost_the_other_way_round(void **state)
 {
 	struct fixture *fx = *state;
@@ -539,6 +570,7 @@ int main(void)
 		TEST(the_machine_has_attributes_too),
 		TEST(services_that_set_the_same_are_named),
 		TEST(a_preference_that_the_governor_excludes),
+		TEST(sleep_is_inhibited_where_logind_is),
 		TEST(no_turbo_is_boost_the_other_way_round),
 		TEST(what_the_host_lacks_is_named),
 		TEST(what_the_host_does_not_take_is_named),

@@ -340,7 +340,7 @@ static void test_memory_and_host(void **state)
 	      "[memory]\nhugepages = 1g\nprealloc = yes\nnodes = 0,2\nlock = off\nshare = TRUE\n"
 	      "[host]\ngovernor = performance\nepp = balance_performance\nboost = no\nmin_freq = 2.4GHz\n"
 	      "latency = 0\nhalt_poll_ns = 200000\nignore_msrs = on\n"
-	      "report_ignored_msrs = off\ncpu_pm = yes\n");
+	      "report_ignored_msrs = off\ncpu_pm = yes\ninhibit_sleep = no\n");
 	assert_int_equal(profile.memory.hugepages, HUGEPAGES_1G);
 	assert_int_equal(profile.memory.prealloc, TRI_YES);
 	expect_set(&profile.memory.nodes.nodes, "0,2");
@@ -353,6 +353,7 @@ static void test_memory_and_host(void **state)
 	assert_int_equal(profile.host.halt_poll_ns, 200000);
 	assert_int_equal(profile.host.report_ignored_msrs, TRI_NO);
 	assert_true(profile.host.cpu_pm);
+	assert_int_equal(profile.host.inhibit_sleep, TRI_NO);
 	profile_finish(&profile);
 }
 

@@ -19,6 +19,7 @@ static const struct change_kind *const kinds[] = {
 	&change_kind_file,
 	&change_kind_process,
 	&change_kind_hold,
+	&change_kind_inhibit,
 };
 
 const struct change_kind *const *change_kinds(size_t *count)

@@ -27,6 +27,9 @@ struct change {
 //   process  whatever tells people what runs                 "PID STARTTIME"
 //   hold     a signed 32-bit number that a device keeps      the same
 //            for as long as it is open
+//   inhibit  "block", or "try" where going on without    "block", or "none" where
+//            is allowed; what is inhibited is the path:   logind refused
+//            "sleep"
 //   bind     "DRIVER" or "DRIVER override=NAME" for the      the same
 //            device directory /sys/bus/pci/devices/ADDRESS;
 //            DRIVER "none": no driver has it
@@ -103,7 +106,7 @@ struct change_kind {
 	void (*remedy)(const struct change *change, struct str *out);
 	bool creates;	  // nothing may be there before, or where shared only what is as wanted
 	bool shared;	  // one value for all guests: theirs pile up on ours (see journal.h)
-	bool survives_us; // the effect outlives this process (false for hold)
+	bool survives_us; // the effect outlives this process (false for hold and inhibit)
 	// How long the kernel may take until what was written can be read. 0: it answers at once.
 	int patience_ms;
 };

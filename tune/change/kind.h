@@ -9,7 +9,7 @@
 #include <sys/types.h>
 
 extern const struct change_kind change_kind_set, change_kind_file, change_kind_process,
-	change_kind_hold;
+	change_kind_hold, change_kind_inhibit;
 
 // Opens an absolute path below the root, whose links can't lead out of it. `resolve` adds RESOLVE_*
 // flags of openat2(2). Returns a close-on-exec descriptor or -errno.

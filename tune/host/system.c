@@ -103,6 +103,9 @@ void system_facts_read(struct root *root, struct system_facts *facts)
 	facts->cmdline = mem_dup(cmdline);
 	read_distro(root, facts);
 	read_kvm(root, facts);
+	// as systemd itself asks, logind_running(); and the bus, since that directory outlives it
+	facts->logind = root_exists(root, "run/systemd/seats") &&
+			root_exists(root, "run/dbus/system_bus_socket");
 }
 
 void system_facts_finish(struct system_facts *facts)
