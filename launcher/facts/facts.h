@@ -120,7 +120,6 @@ struct facts {
 
 struct facts_options {
 	const struct paths *paths;
-	bool names; // look PCI devices up in this machine's ID database: for people, not for what is decided
 };
 
 // Reads what this profile needs. Of a captured machine nothing is known of QEMU and of the files that the

@@ -46,8 +46,8 @@ __attribute__((noreturn)) static void answer_all(careful_reader *reader, struct 
 	_exit(0);
 }
 
-// False: there came none within the time, or the child has died.
-static bool receive(int in, struct answer *answer, int ms)
+// 0, or -ETIMEDOUT: there came none within the time, or -EIO: the child has died.
+static int receive(int in, struct answer *answer, int ms)
 {
 	long long end = io_now_ms() + ms;
 	struct pollfd poll_in = { .fd = in, .events = POLLIN };
@@ -58,24 +58,24 @@ static bool receive(int in, struct answer *answer, int ms)
 
 		if (poll(&poll_in, 1, left > 0 ? (int)left : 0) < 0) {
 			if (errno != EINTR)
-				return false;
+				return -errno;
 			continue;
 		}
 		if (!poll_in.revents)
-			return false;
+			return -ETIMEDOUT;
 		n = read(in, answer, sizeof(*answer));
 		if (n < 0 && errno == EINTR)
 			continue;
-		return n == (ssize_t)sizeof(*answer);
+		return n == (ssize_t)sizeof(*answer) ? 0 : -EIO;
 	}
 }
 
-static size_t give_up_subject(struct careful_question *questions, size_t from, size_t n)
+static size_t give_up_subject(struct careful_question *questions, size_t from, size_t n, int code)
 {
 	size_t i = from;
 
 	for (; i < n && questions[i].subject == questions[from].subject; i++)
-		questions[i].result = -ETIMEDOUT;
+		questions[i].result = code;
 	return i;
 }
 
@@ -90,7 +90,8 @@ static size_t ask(careful_reader *reader, struct root *root, struct careful_ques
 		  int deadline_ms)
 {
 	AUTO_CLOSE int in = -1, out = -1;
-	int ends[2];
+	int ends[2], r = 0;
+	struct answer answer = { 0 };
 	size_t done = 0;
 	pid_t pid;
 
@@ -109,7 +110,7 @@ static size_t ask(careful_reader *reader, struct root *root, struct careful_ques
 		fail(questions, n, -EAGAIN);
 		return n;
 	}
-	for (struct answer answer; done < n && receive(in, &answer, deadline_ms); done++) {
+	for (; done < n && (r = receive(in, &answer, deadline_ms)) == 0; done++) {
 		questions[done].result = answer.result;
 		memcpy(questions[done].text, answer.text, sizeof(answer.text));
 	}
@@ -118,7 +119,7 @@ static size_t ask(careful_reader *reader, struct root *root, struct careful_ques
 	// who waits in the kernel can't be waited for
 	while (waitpid(pid, NULL, done < n ? WNOHANG : 0) < 0 && errno == EINTR)
 		continue;
-	return done < n ? give_up_subject(questions, done, n) : n;
+	return done < n ? give_up_subject(questions, done, n, r) : n;
 }
 
 void careful_read_by(careful_reader *reader, struct root *root, struct careful_question *questions,

@@ -12,7 +12,8 @@ struct root;
 struct careful_question {
 	char *path;
 	size_t subject; // ascending: what blocks once is not asked again about the same subject
-	int result;	// length of text, or -errno; -ETIMEDOUT: it, or one before of the same subject, blocks
+	int result;	// length of text, or -errno; -ETIMEDOUT: it, or one before of the same subject, blocks;
+			// -EIO: the child died of it
 	char text[256]; // without the final newline
 };
 
