@@ -185,7 +185,7 @@ static int refuse_shadow(const struct rom_card *card, struct err *err)
 static int read_card(const char *address, bool force, struct str *bytes, struct err *err)
 {
 	struct root root = ROOT_CLOSED;
-	struct rom_card card;
+	struct rom_card card = { 0 };
 	struct rom rom;
 	int r = root_open(&root, NULL, err);
 
