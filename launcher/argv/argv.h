@@ -29,6 +29,7 @@ struct argv_build {
 	const char *machine;	   // versioned name, borrowed
 	const char *cpu_model;	   // for -cpu, borrowed
 	const char *irqchip;	   // "on", "split", "off"; NULL: TCG, which has none in the kernel
+	bool spice; // there is a SPICE socket
 	enum display_type display; // never DISPLAY_AUTO or DISPLAY_INSTALL
 	const struct pci_device *gpu; // the first one that is passed, or NULL
 };
@@ -72,6 +73,7 @@ void argv_disks(struct argv_build *b);	  // disk.c: iothreads, -blockdev, contro
 void argv_nets(struct argv_build *b);	  // net.c
 void argv_pci(struct argv_build *b);	  // pci.c: devices of the host
 void argv_display(struct argv_build *b);  // display.c: -display, video, input, spice, vnc
+void argv_shared(struct argv_build *b);	  // shared.c: Looking Glass and Scream, after the display
 void argv_monitor(struct argv_build *b);  // monitor.c: QMP and console sockets, rng, pvpanic
 void argv_raw(struct argv_build *b);	  // raw.c: [qemu] arguments, last
 

@@ -43,17 +43,36 @@ static void add_tablet(struct argv_build *b)
 }
 
 // QEMU makes and removes this socket itself: it is in the one directory that is its user's.
-static void add_spice(struct argv_build *b)
+static void add_spice_socket(struct argv_build *b)
 {
 	AUTO_FREE char *path = argv_socket_path(b, "qemu/spice.sock");
 	AUTO_FREE char *addr = argv_escape(path);
 
-	argv_add(b, "-display", "none");
 	argv_add(b, "-spice", "unix=on,addr=%s,disable-ticketing=on", addr);
 	argv_add(b, "-device", "virtio-serial-pci,id=serial0");
 	argv_add(b, "-chardev", "spicevmc,id=vdagent,name=vdagent");
 	argv_add(b, "-device",
 		 "virtserialport,bus=serial0.0,chardev=vdagent,name=com.redhat.spice.0");
+	b->spice = true;
+}
+
+static void add_spice(struct argv_build *b)
+{
+	argv_add(b, "-display", "none");
+	add_spice_socket(b);
+}
+
+// Looking Glass sends what is typed, and carries the clipboard, through SPICE, unless the switcher moves keyboard
+// and mouse.
+static void add_glass_spice(struct argv_build *b)
+{
+	if (b->spice || !profile_has_section(b->profile, "lookingglass") || profile_has_section(b->profile, "input"))
+		return;
+	if (!qemu_caps_has(&b->facts->qemu, "spice"))
+		diag_hint(argv_host_error(b, "display-missing", "lookingglass", "",
+					  "%s has no SPICE, through which Looking Glass sends keys", b->plan->qemu),
+			  "it may be in a package of its own: qemu-system-modules-spice on Debian");
+	add_spice_socket(b);
 }
 
 static void add_vnc(struct argv_build *b)
@@ -84,9 +103,8 @@ static char *describe(const struct argv_build *b)
 	return mem_printf("a window (%s)", displays[b->display].name);
 }
 
-void argv_display(struct argv_build *b)
+static void add_display(struct argv_build *b)
 {
-	b->plan->display_why = describe(b);
 	if (b->display == DISPLAY_NONE) {
 		argv_add(b, "-display", "none");
 		return;
@@ -100,4 +118,12 @@ void argv_display(struct argv_build *b)
 		argv_add(b, "-display", "%s", displays[b->display].name);
 	add_video(b);
 	add_tablet(b);
+}
+
+void argv_display(struct argv_build *b)
+{
+	b->spice = false;
+	b->plan->display_why = describe(b);
+	add_display(b);
+	add_glass_spice(b);
 }

@@ -92,20 +92,28 @@ static struct json_object *ask_monitor(const struct paths *paths, const char *na
 	return status;
 }
 
+static struct json_object *print_clients(const struct state *state)
+{
+	struct json_object *clients = json_object_new_array();
+
+	for (size_t i = 0; state->plan && i < state->plan->clients.count; i++)
+		json_object_array_add(clients, json_object_new_string(state->plan->clients.items[i]));
+	return clients;
+}
+
 struct json_object *status_read(const struct paths *paths, const char *name)
 {
 	struct json_object *status = ask_monitor(paths, name);
 	struct state state;
-	enum life life;
+	enum life life = guest_look(paths, name, &state);
 
-	if (!status) {
-		life = guest_look(paths, name, &state);
-		if (life != LIFE_NONE)
-			status = status_from_disk(name, life, &state);
-		state_finish(&state);
-	}
-	if (status)
+	if (!status && life != LIFE_NONE)
+		status = status_from_disk(name, life, &state);
+	if (status) {
+		json_object_object_add(status, "clients", print_clients(&state));
 		json_object_object_add(status, "journal", print_journal(paths, name));
+	}
+	state_finish(&state);
 	return status;
 }
 
@@ -160,6 +168,18 @@ static void print_journal_text(struct json_object *status, struct str *out)
 	}
 }
 
+static void print_clients_text(struct json_object *status, struct str *out)
+{
+	struct json_object *clients;
+
+	if (!json_object_object_get_ex(status, "clients", &clients) || is_dead(status) ||
+	    !json_object_array_length(clients))
+		return;
+	str_add(out, "\nto see and hear it:\n");
+	for (size_t i = 0; i < json_object_array_length(clients); i++)
+		str_addf(out, "  %s\n", json_object_get_string(json_object_array_get_idx(clients, i)));
+}
+
 static void print_hint(const char *name, const char *state, struct str *out)
 {
 	if (strcmp(state, "orphan") == 0)
@@ -183,6 +203,7 @@ static void print_status_text(struct json_object *status, struct str *out)
 	}
 	str_add(out, "\n");
 	print_threads_text(status, out);
+	print_clients_text(status, out);
 	print_journal_text(status, out);
 	print_hint(get_string(status, "name"), get_string(status, "state"), out);
 }

@@ -44,6 +44,19 @@ static void read_login(struct account *login)
 	}
 }
 
+static void read_viewer(const struct profile *profile, struct facts *facts)
+{
+	const char *owner = profile->lookingglass.owner;
+
+	if (owner)
+		account_set(&facts->viewer, getpwnam(owner));
+	else if (facts->root)
+		read_login(&facts->viewer);
+	if (!owner && !facts->viewer.found)
+		facts->viewer = (struct account){ mem_dup(facts->self.name), facts->self.uid, facts->self.gid,
+						  true };
+}
+
 static void read_accounts(const struct profile *profile, struct facts *facts)
 {
 	account_set(&facts->self, getpwuid(geteuid()));
@@ -58,6 +71,7 @@ static void read_accounts(const struct profile *profile, struct facts *facts)
 		if (!facts->vfiorun.found)
 			account_set(&facts->nobody, getpwnam("nobody"));
 	}
+	read_viewer(profile, facts);
 }
 
 static void read_rights(struct facts *facts)
@@ -107,6 +121,12 @@ static void add_pins(const struct state *state, struct cpuset *others)
 	}
 }
 
+static void add_memory(const struct state *state, const char *name, struct strv *memory)
+{
+	for (size_t i = 0; state->plan && i < state->plan->shared_files.count; i++)
+		strv_addf(memory, "%s is guest %s's", state->plan->shared_files.items[i], name);
+}
+
 static void read_other_guests(const struct profile *profile, const struct paths *paths,
 			      struct facts *facts)
 {
@@ -123,6 +143,8 @@ static void read_other_guests(const struct profile *profile, const struct paths 
 		if (life == LIFE_RUNNING || life == LIFE_ORPHAN)
 			add_pins(&state, &facts->others);
 		vfio_facts_add_guest(&facts->vfio, names.items[i], &state, life != LIFE_DEAD);
+		if (life != LIFE_NONE)
+			add_memory(&state, names.items[i], &facts->others_memory);
 		state_finish(&state);
 	}
 }
@@ -148,7 +170,8 @@ const struct account *facts_qemu_user(const struct profile *profile, const struc
 {
 	bool desktop = facts->environment.count > 0 && profile->display.type == DISPLAY_AUTO &&
 		       !passes_gpu(profile, facts);
-	bool windowed = profile->display.type > DISPLAY_NONE || desktop;
+	bool windowed = profile->display.type > DISPLAY_NONE || desktop ||
+			profile_has_section(profile, "lookingglass");
 
 	if (profile->vm.user)
 		return facts->named.found ? &facts->named : NULL;
@@ -294,6 +317,8 @@ void facts_finish(struct facts *facts)
 	account_finish(&facts->vfiorun);
 	account_finish(&facts->nobody);
 	account_finish(&facts->named);
+	account_finish(&facts->viewer);
+	strv_finish(&facts->others_memory);
 	strv_finish(&facts->environment);
 	strv_finish(&facts->home_environment);
 	attribute_facts_finish(&facts->attributes);

@@ -53,6 +53,9 @@ struct file_fact {
 	bool writable, guest_readable; // by us; by the user QEMU will run as, through this inode's mode
 	bool direct;	  // O_DIRECT is possible
 	uint64_t size;	  // bytes; of a block device its capacity
+	uid_t uid;
+	gid_t gid;
+	mode_t mode;	  // permissions
 	dev_t dev;	  // with ino: which inode it is, by whatever path; of a block device its number
 	ino_t ino;	  // 0 for a block device
 	bool qcow2;	  // starts with QEMU's magic
@@ -106,6 +109,8 @@ struct facts {
 	bool can_vhost;	 // may open /dev/vhost-net
 	char *passt;	 // the program, NULL: not installed
 	struct account self, login, vfiorun, nobody, named; // login: SUDO_UID or PKEXEC_UID; named: [vm] user
+	struct account viewer; // who looks at [lookingglass]: its owner, else who started us
+	struct strv others_memory; // "FILE is guest NAME's": memory that other guests share
 	struct strv environment; // the display's and audio's variables that are set, "NAME=value"
 	struct strv home_environment; // HOME, USER and LOGNAME: only for a QEMU that runs as ourselves
 	struct cpuset others; // CPUs that other running guests of ours are pinned to
@@ -132,4 +137,8 @@ void facts_finish(struct facts *facts);
 
 // Who QEMU would run as; NULL: there is no such account.
 const struct account *facts_qemu_user(const struct profile *profile, const struct facts *facts);
+// Where [lookingglass] and [scream] share memory.
+const char *facts_lookingglass_file(const struct profile *profile);
+const char *facts_scream_file(const struct profile *profile);
+
 const struct file_fact *facts_file(const struct facts *facts, const char *path); // NULL: not asked for

@@ -210,6 +210,9 @@ static int look_at_file(struct reader *reader, unsigned look, struct file_fact *
 	if (file->type == FILE_OTHER)
 		return 0;
 	file->size = (uint64_t)st.st_size;
+	file->uid = st.st_uid;
+	file->gid = st.st_gid;
+	file->mode = st.st_mode & 07777;
 	file->dev = block ? st.st_rdev : st.st_dev;
 	file->ino = block ? 0 : st.st_ino;
 	file->guest_readable = may_read(reader->guest, &st);
@@ -301,11 +304,25 @@ int files_read(struct root *root, const struct profile *profile, const struct ac
 		r = look_at(&reader, profile->cdroms[i].file, LOOK_CDROM | LOOK_IMAGE, err);
 	for (size_t i = 0; i < profile->n_pcis && r == 0; i++)
 		r = look_at(&reader, profile->pcis[i].romfile, LOOK_ROM, err);
+	if (r == 0 && profile_has_section(profile, "lookingglass"))
+		r = look_at(&reader, facts_lookingglass_file(profile), 0, err);
+	if (r == 0 && profile_has_section(profile, "scream"))
+		r = look_at(&reader, facts_scream_file(profile), 0, err);
 	if (r == 0)
 		r = look_at(&reader, profile->boot.kernel, 0, err);
 	if (r == 0)
 		r = look_at(&reader, profile->boot.initrd, 0, err);
 	return r < 0 ? r : look_at_firmware(&reader, profile, err);
+}
+
+const char *facts_lookingglass_file(const struct profile *profile)
+{
+	return profile->lookingglass.file ?: "/dev/shm/looking-glass";
+}
+
+const char *facts_scream_file(const struct profile *profile)
+{
+	return profile->scream.file ?: "/dev/shm/scream-ivshmem";
 }
 
 const struct file_fact *facts_file(const struct facts *facts, const char *path)

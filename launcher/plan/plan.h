@@ -119,6 +119,8 @@ struct plan {
 	bool console_on_stdio; // `run` relays it on its own terminal
 	bool kvm;
 	bool kvm_node;	// QEMU's user is made able to open /dev/kvm
+	struct strv shared_files; // memory that programs of the host share with the guest
+	struct strv clients;	  // the commands of these programs, for people
 	char *accel_why, *cpu_why, *topology_why, *display_why;
 	struct strv hook_before, hook_started, hook_stopped;
 	int hook_timeout; // s

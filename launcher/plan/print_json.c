@@ -55,6 +55,8 @@ static const struct field supervise_fields[] = {
 	FIELD("console", FIELD_FLAG, console),
 	FIELD("shutdown_timeout", FIELD_INT, shutdown_timeout),
 	FIELD("greeting_ms", FIELD_INT, greeting_ms),
+	FIELD("shared_files", FIELD_LIST, shared_files),
+	FIELD("clients", FIELD_LIST, clients),
 	FIELD("hook_before", FIELD_LIST, hook_before),
 	FIELD("hook_started", FIELD_LIST, hook_started),
 	FIELD("hook_stopped", FIELD_LIST, hook_stopped),

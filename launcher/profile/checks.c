@@ -293,6 +293,33 @@ static void check_pcis(const struct check *check)
 	}
 }
 
+// Only there can it be made and taken away again; it is memory, and gone after a reboot.
+static void check_shared_file(const struct check *check, const char *section, const char *file)
+{
+	if (file && !str_starts(file, "/dev/shm/") && !str_starts(file, "/run/"))
+		diag_hint(REPORT(DIAG_ERROR, "bad-value", section, NULL, "file",
+				 "%s is no place for shared memory", file),
+			  "a file in /dev/shm or /run, or leave it out");
+}
+
+static void check_shared(const struct check *check)
+{
+	const struct profile *p = check->profile;
+
+	check_shared_file(check, "lookingglass", p->lookingglass.file);
+	check_shared_file(check, "scream", p->scream.file);
+	if (p->lookingglass.file && p->lookingglass.kvmfr == TRI_YES)
+		diag_hint(CLASH("lookingglass", NULL, "file", "with kvmfr = yes there is no file"),
+			  "leave one of them out");
+	if (p->lookingglass.file && str_eq(p->lookingglass.file, p->scream.file))
+		diag_hint(CLASH("scream", NULL, "file", "[lookingglass] has the same file"),
+			  "give each its own, or leave both out");
+	if (p->scream.size & (p->scream.size - 1))
+		diag_hint(REPORT(DIAG_ERROR, "bad-value", "scream", NULL, "size",
+				 "a PCI device's memory is a power of two"),
+			  "Scream's driver looks for 2M, unless it was told another size");
+}
+
 static void check_raw(const struct check *check)
 {
 	const struct strv *args = &check->profile->qemu.args;
@@ -322,5 +349,6 @@ void profile_check(const struct profile *profile, struct diags *diags)
 	check_boot_indexes(&check);
 	check_nets(&check);
 	check_pcis(&check);
+	check_shared(&check);
 	check_raw(&check);
 }

@@ -79,6 +79,7 @@ WORDS(display, "auto", "none", "gtk", "sdl", "spice", "vnc", "install");
 #define CDROM(key, type, ...)  ROW("cdrom", #key, struct profile_cdrom, key, type, __VA_ARGS__)
 #define NET(key, type, ...)    ROW("net", #key, struct profile_net, key, type, __VA_ARGS__)
 #define PCI(key, type, ...)    ROW("pci", #key, struct profile_pci, key, type, __VA_ARGS__)
+#define GLASS(key, type, ...)  ROW("lookingglass", #key, struct profile, lookingglass.key, type, __VA_ARGS__)
 #define HOOK(key, type, ...)   ROW("hooks", #key, struct profile, hooks.key, type, __VA_ARGS__)
 
 static const struct profile_key keys[] = {
@@ -199,6 +200,19 @@ static const struct profile_key keys[] = {
 	ROW("display", "type", struct profile, display.type, word,
 	    "the guest's screen; default: auto", .words = display_words),
 
+	GLASS(width, int, "pixels of the guest's screen; default: 1920", .min = 320, .max = 16384,
+	      .fallback = 1920),
+	GLASS(height, int, "lines of it; default: 1080", .min = 200, .max = 16384, .fallback = 1080),
+	GLASS(hdr, flag, "eight bytes a pixel; default: no"),
+	GLASS(owner, user, "who may look at it; default: who started the guest"),
+	GLASS(file, path, "the shared memory; default: /dev/shm/looking-glass"),
+	GLASS(kvmfr, tri, "use /dev/kvmfr0 instead; default: auto, where it is there"),
+
+	ROW("scream", "size", struct profile, scream.size, memory, "of the shared memory; default: 2M",
+	    .min = 1 << 20, .max = 1 << 30),
+	ROW("scream", "file", struct profile, scream.file, path,
+	    "the shared memory; default: /dev/shm/scream-ivshmem"),
+
 	HOOK(before, command, "command to run before the host is changed"),
 	HOOK(started, command, "command to run once the guest runs"),
 	HOOK(stopped, command, "command to run once the host is as it was"),
@@ -245,6 +259,8 @@ static const struct profile_section sections[] = {
 	{ "pci", find_pci, add_pci, "one each PCI device of the host" },
 	{ "mdev", find_mdev, add_mdev, "one each mediated device" },
 	{ "display", NULL, NULL, "the guest's screen" },
+	{ "lookingglass", NULL, NULL, "a passed GPU's screen in a window of the host" },
+	{ "scream", NULL, NULL, "the guest's sound through shared memory" },
 	{ "hooks", NULL, NULL, "commands to run along the way" },
 	{ "qemu", NULL, NULL, "raw arguments" },
 };

@@ -144,6 +144,15 @@ static struct profile_origin *find_origin(const struct profile *profile, const c
 	return NULL;
 }
 
+bool profile_has_section(const struct profile *profile, const char *section)
+{
+	for (size_t i = 0; i < profile->n_origins; i++) {
+		if (str_eq(profile->origins[i].section, section))
+			return true;
+	}
+	return false;
+}
+
 void profile_set_origin(struct profile *profile, const char *section, const char *title,
 			const char *key, const char *file, int line)
 {

@@ -97,6 +97,19 @@ struct profile_pci {
 	enum tri rombar, multifunction, x_vga, iommufd;
 };
 
+struct profile_lookingglass {
+	int width, height;
+	bool hdr;
+	char *owner; // who looks; NULL: who started it
+	char *file;  // NULL: looking-glass in /dev/shm
+	enum tri kvmfr;
+};
+
+struct profile_scream {
+	uint64_t size; // bytes; 0: 2 MiB
+	char *file;    // NULL: scream-ivshmem in /dev/shm
+};
+
 struct profile_mdev {
 	char *title; // its UUID, as written
 	bool optional;
@@ -169,6 +182,8 @@ struct profile {
 	size_t n_nets;
 	struct profile_pci *pcis;
 	size_t n_pcis;
+	struct profile_lookingglass lookingglass;
+	struct profile_scream scream;
 	struct profile_mdev *mdevs;
 	size_t n_mdevs;
 	struct {
@@ -221,3 +236,4 @@ struct place profile_where(const struct profile *profile, const char *section, c
 			   const char *key);
 bool profile_has(const struct profile *profile, const char *section, const char *title,
 		 const char *key);
+bool profile_has_section(const struct profile *profile, const char *section); // its header, or a key of it

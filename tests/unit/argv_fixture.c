@@ -148,6 +148,7 @@ void argv_fixture_make(struct argv_fixture *fx)
 	argv_cpu(&fx->build);
 	argv_memory(&fx->build);
 	argv_display(&fx->build);
+	argv_shared(&fx->build);
 	argv_monitor(&fx->build);
 	argv_raw(&fx->build);
 }

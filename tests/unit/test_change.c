@@ -244,6 +244,10 @@ static void test_paths(void **state)
 		{ "file", "/dev/shm/looking-glass", 0 },
 		{ "file", "/dev/x", -EPERM },
 		{ "file", "/running", -EPERM },
+		{ "shm", "/dev/shm/x", 0 },
+		{ "shm", "/etc/x", -EPERM },
+		{ "aside", "/dev/shm/x", 0 },
+		{ "aside", "/home/x", -EPERM },
 		{ "hold", "/dev/cpu_dma_latency", 0 },
 		{ "hold", "/run/x", -EPERM },
 		{ "inhibit", "sleep", 0 },
@@ -296,6 +300,50 @@ static void test_file_comes_and_goes(void **state)
 	assert_int_equal(write_value("file", path, NULL, &err), 0);
 	assert_value("file", path, NULL);
 	assert_int_equal(write_value("file", path, NULL, &err), 0);
+}
+
+// It comes back as it was, content and all; whoever took a name meanwhile keeps it.
+static void test_aside_and_back(void **state)
+{
+	static const char path[] = "/dev/shm/glass";
+	const struct change_kind *aside = change_kind_find("aside");
+	AUTO_FREE char *was = NULL, *away = NULL, *back = NULL, *text = NULL;
+	struct err err = ERR_NONE;
+
+	(void)state;
+	assert_value("aside", path, NULL);
+	assert_int_equal(write_value("aside", path, "aside", &err), -ENOENT);
+	assert_int_equal(tree_write(fake.tree, path + 1, "content"), 0);
+	was = read_value("aside", path);
+	assert_false(aside->answers(was, "aside"));
+	assert_int_equal(write_value("aside", path, "aside", &err), 0);
+	away = read_value("aside", path);
+	assert_string_equal(away, "aside");
+	assert_true(aside->answers(away, "aside"));
+	assert_true(aside->equal(away, "aside"));
+	assert_false(aside->equal(away, was) || aside->equal(was, away));
+
+	assert_int_equal(tree_write(fake.tree, path + 1, "somebody else's"), 0);
+	assert_int_equal(write_value("aside", path, "aside", &err), -EEXIST);
+	assert_int_equal(write_value("aside", path, was, &err), -EEXIST);
+	assert_int_equal(write_value("file", path, NULL, &err), 0);
+	assert_int_equal(write_value("aside", path, was, &err), 0);
+	back = read_value("aside", path);
+	assert_true(aside->equal(was, back));
+	text = tree_read(fake.tree, path + 1);
+	assert_string_equal(text, "content");
+	assert_int_equal(write_value("aside", path, "nonsense", &err), -EINVAL);
+	assert_int_equal(write_value("aside", path, NULL, &err), -EINVAL);
+}
+
+// Two guests never share it, not even by planning at the same moment.
+static void test_shm_is_nobody_elses(void **state)
+{
+	const struct change_kind *file = change_kind_find("file"), *shm = change_kind_find("shm");
+
+	(void)state;
+	assert_true(file->creates && file->shared);
+	assert_true(shm->creates && !shm->shared && shm->survives_us);
 }
 
 static void test_file_replaced_is_another(void **state)
@@ -556,6 +604,8 @@ int main(void)
 		ON_HOST(test_set_writes_one_line),
 		ON_HOST(test_links_stay_inside),
 		ON_HOST(test_file_comes_and_goes),
+		ON_HOST(test_aside_and_back),
+		ON_HOST(test_shm_is_nobody_elses),
 		ON_HOST(test_file_replaced_is_another),
 		ON_HOST(test_file_follows_no_link),
 		ON_HOST(test_file_text_is_strict),

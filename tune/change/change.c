@@ -20,6 +20,8 @@ static const struct change_kind *const kinds[] = {
 	&change_kind_process,
 	&change_kind_hold,
 	&change_kind_inhibit,
+	&change_kind_shm,
+	&change_kind_aside,
 };
 
 const struct change_kind *const *change_kinds(size_t *count)

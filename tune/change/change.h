@@ -24,6 +24,9 @@ struct change {
 //   set      the value of an attribute, without newline      the same in the kernel's words
 //   file     "size=32M mode=0660 uid=1000 gid=36": a new     the same behind
 //            file of zeros; only mode must be there          "id=DEV:INODE:BIRTH "
+//   shm      as file; whatever is there already is in       the same
+//            the way
+//   aside    "aside": the file has another name             the same
 //   process  whatever tells people what runs                 "PID STARTTIME"
 //   hold     a signed 32-bit number that a device keeps      the same
 //            for as long as it is open

@@ -9,7 +9,14 @@
 #include <sys/types.h>
 
 extern const struct change_kind change_kind_set, change_kind_file, change_kind_process,
-	change_kind_hold, change_kind_inhibit;
+	change_kind_hold, change_kind_inhibit, change_kind_shm, change_kind_aside;
+
+// What the kinds that are about files share (kind_file.c). The directory that the path is in, without following
+// any link, since users write to /dev/shm; `name` points into the path. Returns a descriptor or -errno.
+int change_file_open_parent(struct change_host *host, const char *path, const char **name);
+// "id=DEV:INODE:BIRTH size=… mode=… uid=… gid=…" on the heap, or NULL. Returns 0 or -errno with a message.
+int change_file_describe(struct change_host *host, const char *path, char **value, struct err *err);
+bool change_file_is_same(const char *a, const char *b); // the very same inode
 
 // Opens an absolute path below the root, whose links can't lead out of it. `resolve` adds RESOLVE_*
 // flags of openat2(2). Returns a close-on-exec descriptor or -errno.

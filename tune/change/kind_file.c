@@ -76,8 +76,7 @@ static bool parse(const char *text, struct file_value *out)
 	return out->has_mode;
 }
 
-// Opens the directory a path is in; no link on the way is followed, since users write to /dev/shm.
-static int open_parent(struct change_host *host, const char *path, const char **name)
+int change_file_open_parent(struct change_host *host, const char *path, const char **name)
 {
 	const char *slash = strrchr(path, '/');
 	AUTO_FREE char *parent = mem_dupn(path, (size_t)(slash - path));
@@ -96,22 +95,27 @@ static char *print(const struct statx *st)
 			  st->stx_gid);
 }
 
-static int file_read(struct change_host *host, const struct change *change, char **value,
-		     struct err *err)
+int change_file_describe(struct change_host *host, const char *path, char **value, struct err *err)
 {
 	const char *name;
-	AUTO_CLOSE int dir = open_parent(host, change->path, &name);
+	AUTO_CLOSE int dir = change_file_open_parent(host, path, &name);
 	struct statx st;
 
 	*value = NULL;
 	if (dir == -ENOENT)
 		return 0;
 	if (dir < 0)
-		return err_sys(err, dir, "looking at %s", change->path);
+		return err_sys(err, dir, "looking at %s", path);
 	if (statx(dir, name, AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS | STATX_BTIME, &st) < 0)
-		return errno == ENOENT ? 0 : err_sys(err, -errno, "%s", change->path);
+		return errno == ENOENT ? 0 : err_sys(err, -errno, "%s", path);
 	*value = S_ISREG(st.stx_mode) ? print(&st) : mem_dup("something that is no plain file");
 	return 0;
+}
+
+static int file_read(struct change_host *host, const struct change *change, char **value,
+		     struct err *err)
+{
+	return change_file_describe(host, change->path, value, err);
 }
 
 // Makes a nameless file what it should be and then gives it its name: nobody, not even an undo
@@ -137,7 +141,7 @@ static int file_write(struct change_host *host, const struct change *change, con
 		      struct err *err)
 {
 	const char *name;
-	AUTO_CLOSE int dir = open_parent(host, change->path, &name);
+	AUTO_CLOSE int dir = change_file_open_parent(host, change->path, &name);
 	struct file_value want;
 	int r;
 
@@ -154,7 +158,7 @@ static int file_write(struct change_host *host, const struct change *change, con
 	return r < 0 ? err_sys(err, r, "creating %s", change->path) : 0;
 }
 
-static bool file_equal(const char *a, const char *b)
+bool change_file_is_same(const char *a, const char *b)
 {
 	struct file_value value_a, value_b;
 
@@ -186,10 +190,24 @@ const struct change_kind change_kind_file = {
 	.places = places,
 	.read = file_read,
 	.write = file_write,
-	.equal = file_equal,
+	.equal = change_file_is_same,
 	.answers = file_answers,
 	.remedy = file_remedy,
 	.creates = true,
 	.shared = true,
+	.survives_us = true,
+};
+
+// Memory that is one guest's alone: what is there already is never taken for ours, however alike.
+const struct change_kind change_kind_shm = {
+	.name = "shm",
+	.help = "as file, and nobody else's even if it looks the same",
+	.places = places,
+	.read = file_read,
+	.write = file_write,
+	.equal = change_file_is_same,
+	.answers = file_answers,
+	.remedy = file_remedy,
+	.creates = true,
 	.survives_us = true,
 };

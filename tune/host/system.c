@@ -85,6 +85,8 @@ static void read_kvm(struct root *root, struct system_facts *facts)
 	struct str params = { 0 };
 
 	facts->kvm_present = root_exists(root, "dev/kvm") || root_exists(root, "sys/module/kvm");
+	// https://looking-glass.io/docs: kvmfr_main.c, class_create and device_create
+	facts->kvmfr = root_exists(root, "sys/class/kvmfr/kvmfr0");
 	for (size_t i = 0; i < ARRAY_SIZE(modules); i++)
 		add_params(root, modules[i], &params);
 	facts->kvm_params = str_take(&params);
