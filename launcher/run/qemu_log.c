@@ -21,6 +21,18 @@ static const struct {
 	  "user open /dev/kvm (group kvm)?" },
 	{ "failed to set MSR", "this KVM can't give the guest this CPU: set [cpu] model = qemu64, or "
 			       "[vm] accel = tcg" },
+	// in the words of hw/vfio/ (QEMU 7.2 to 10.0)
+	{ "is not viable", "another device of the IOMMU group is in use by the host: `vfiorun host` lists the groups" },
+	{ "Verify all devices in group",
+	  "another device of the IOMMU group is in use by the host: `vfiorun host` lists the groups" },
+	{ "no such host device", "the device is gone: was it unplugged, did it fall off its bus?" },
+	{ "Unknown PCI header type '127'", "the device does not answer any more: suspend the host, or switch it off" },
+	{ "vfio_dma_map", "RLIMIT_MEMLOCK is too low for the guest's memory; `vfiorun plan` says how much it takes" },
+	{ "VFIO_MAP_DMA", "RLIMIT_MEMLOCK is too low for the guest's memory; `vfiorun plan` says how much it takes" },
+	{ "/dev/vfio/", "may the guest's user open the IOMMU group, and does no other program have it open?" },
+	{ "failed to mmap", "the host's kernel says why: dmesg | grep -e 'reserve' -e BOOTFB" },
+	{ "Failed to mmap", "the host's kernel says why: dmesg | grep -e 'reserve' -e BOOTFB" },
+	{ "failed to find romfile", "the ROM file of a device could not be read: [pci] romfile" },
 	{ "cannot set up guest memory", "the host has too little free memory: make [vm] memory smaller" },
 	{ "Cannot allocate memory", "the host has too little free memory or RLIMIT_MEMLOCK is too low" },
 	{ "unable to map backing store for guest RAM", "the hugepage pool is too small" },

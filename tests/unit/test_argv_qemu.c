@@ -5,6 +5,7 @@
 
 #include "base/cleanup.h"
 #include "base/mem.h"
+#include "tests/unit/world.h"
 
 #include <fcntl.h>
 #include <setjmp.h>
@@ -214,11 +215,88 @@ static void test_more_vcpus_than_xapic_ids(void **state)
 	assert_starts(s);
 }
 
+// Without an IOMMU there is nothing to pass: an emulated device stands where vfio-pci would, and has of its
+// properties those that every PCI device has.
+static void stand_in(struct strv *argv)
+{
+	for (size_t i = 0; i < argv->count; i++) {
+		char *item = argv->items[i];
+
+		if (str_starts(item, "vfio-pci,host="))
+			argv->items[i] = mem_printf("virtio-rng-pci%s", strchr(item + strlen("vfio-pci,"), ','));
+		if (argv->items[i] != item)
+			free(item);
+	}
+}
+
+static void pass_devices(struct state *s, const char *rom)
+{
+	AUTO_FREE char *profile = mem_printf("[pci \"06:00.0\"]\ngroup = auto\nromfile = %s\nrombar = on\n"
+					     "[pci \"07:00.1\"]\n",
+					     rom);
+	struct argv_build b = s->fx.build;
+	struct world world;
+
+	world_make(&world, "0000:06:00.0 020000 10de:13c2 group=13 driver=vfio-pci\n"
+			   "0000:06:00.1 040300 10de:0fbb group=13 driver=vfio-pci\n"
+			   "0000:06:00.3 0c8000 10de:1ad9 group=13 driver=vfio-pci\n"
+			   "0000:07:00.1 010802 144d:a808 group=14 driver=vfio-pci");
+	*MEM_PUSH(world.facts.files, world.facts.n_files) =
+		(struct file_fact){ .path = mem_dup(rom), .type = FILE_REGULAR, .guest_readable = true };
+	world_plan(&world, profile);
+	assert_int_equal(world.diags.count, 0);
+	s->fx.plan.devices = take(world.plan.devices);
+	s->fx.plan.n_devices = world.plan.n_devices;
+	world.plan.n_devices = 0;
+	b.profile = &world.profile;
+	b.facts = &world.facts;
+	argv_pci(&b);
+	stand_in(&s->fx.plan.argv);
+	stand_in(&s->fx.plan.argv_paths);
+	free(world.facts.files[0].path);
+	free(world.facts.files);
+	world_finish(&world);
+}
+
+static void check_passed(struct state *s, const char *machine)
+{
+	static const unsigned char image[1024] = { 0x55, 0xaa, 2 };
+	AUTO_FREE char *rom = mem_printf("%s/qemu/rom", s->dir);
+	AUTO_CLOSE int fd = open(rom, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+
+	assert_int_equal(write(fd, image, sizeof(image)), sizeof(image));
+	s->fx.profile.vm.machine = (char *)machine;
+	s->fx.profile.display.type = DISPLAY_INSTALL;
+	argv_fixture_make(&s->fx);
+	pass_devices(s, rom);
+	assert_int_equal(diags_exit_status(&s->fx.diags), 0);
+	for (int pasted = 0; pasted < 2 && argv_fixture_can_start_qemu(&s->fx); pasted++) {
+		AUTO_FREE char *said = argv_fixture_start_qemu(&s->fx, pasted);
+
+		if (said)
+			show(&s->fx.plan.argv, said);
+		assert_null(said);
+	}
+	unlink(rom);
+}
+
+static void test_passed_devices(void **state)
+{
+	check_passed(*state, "q35");
+}
+
+static void test_passed_devices_on_pc(void **state)
+{
+	check_passed(*state, "pc");
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_plain_guest, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_pc, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_passed_devices, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_passed_devices_on_pc, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_windows, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_secure_boot, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_strange_name_and_many_vcpus, setup, teardown),

@@ -105,9 +105,10 @@ static void groups_of_all_kinds(void **state)
 	// auto takes it along, too
 	world_check(&world, "[pci \"02:00.0\"]\ngroup = auto\n",
 		    "pass 0000:02:00.0\npass 0000:02:00.1\npass 0000:02:00.2\npass 0000:02:00.3\n"
-		    "bind 0000:02:00.1: none -> vfio-pci override=vfio-pci\n"
+		    "pass 0000:03:00.0\nbind 0000:02:00.1: none -> vfio-pci override=vfio-pci\n"
 		    "bind 0000:02:00.2: xhci_hcd -> vfio-pci override=vfio-pci\n"
 		    "bind 0000:02:00.3: nvidia-gpu -> vfio-pci override=vfio-pci\n"
+		    "bind 0000:03:00.0: pci-stub -> vfio-pci override=vfio-pci\n"
 		    "owner 7: ? -> uid=1000 gid=1000 mode=0600\n");
 	world_finish(&world);
 }

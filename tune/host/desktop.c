@@ -88,6 +88,15 @@ static bool is_active(struct root *root, const char *unit)
 	return false;
 }
 
+// sd_booted(3); a captured tree may have no /run.
+static bool is_systemd(struct root *root)
+{
+	char first[64] = "";
+
+	root_read(root, "proc/1/comm", first, sizeof(first));
+	return root_exists(root, "run/systemd/system") || strcmp(first, "systemd") == 0;
+}
+
 void desktop_facts_read(struct root *root, const struct strv *units, struct desktop_facts *facts)
 {
 	*facts = (struct desktop_facts){ 0 };
@@ -95,7 +104,7 @@ void desktop_facts_read(struct root *root, const struct strv *units, struct desk
 	read_framebuffers(root, facts);
 	read_modules(root, facts);
 	read_display_manager(root, facts);
-	facts->systemd = root_exists(root, "run/systemd/system");
+	facts->systemd = is_systemd(root);
 	for (size_t i = 0; i < units->count; i++) {
 		if (is_active(root, units->items[i]))
 			strv_add(&facts->active, units->items[i]);

@@ -207,7 +207,11 @@ static bool is_first_of_group(const struct plan *plan, size_t index)
 
 static void add_owner(struct plan *plan, const char *node)
 {
-	AUTO_FREE char *want = mem_printf("uid=%u gid=%u mode=0600", plan->user.uid, plan->user.gid);
+	// on a captured machine the user has a name only
+	AUTO_FREE char *want =
+		plan->user.uid == (uid_t)-1 ?
+			mem_printf("uid=%s gid=%s mode=0600", plan->user.name, plan->user.name) :
+			mem_printf("uid=%u gid=%u mode=0600", plan->user.uid, plan->user.gid);
 
 	change_add(&plan->changes, "owner", node, NULL, want, "QEMU runs as %s, who must be able to open it",
 		   plan->user.name);

@@ -63,10 +63,12 @@ static void take_member(struct choosing *c, const struct pci_device *device, con
 {
 	const struct choice *taker = find_taker(c, device->group);
 
-	if (device->is_bridge || choosing_find(c, device) || pci_driver_is_stub(device->driver))
+	if (device->is_bridge || choosing_find(c, device))
 		return;
 	if (taker && !device->dead)
 		choosing_add(c, device, taker->section);
+	else if (pci_driver_is_stub(device->driver))
+		return;
 	else if (!device->driver)
 		choosing_add(c, device, section)->held = true;
 	else

@@ -59,17 +59,21 @@ static void warn_live_driver(struct choosing *c, const struct choice *choice)
 {
 	const struct pci_device *device = choice->device;
 	AUTO_FREE char *text = device_short_text(device);
+	struct diag *diag;
 
 	if (!device_is_gpu(device) || !device->driver || pci_driver_is_stub(device->driver))
 		return;
-	diag_hint(choosing_report(
-			  c, DIAG_WARNING, "live-gpu", choice->section,
-			  "%s is taken from its driver %s while the host runs: a driver that does not let go "
-			  "can hang the host",
-			  text, device->driver),
-		  "for a card that only guests use: options vfio-pci ids=%04x:%04x in modprobe.d, so that no "
-		  "other driver gets it at boot",
-		  device->vendor, device->device);
+	diag = choosing_report(c, DIAG_WARNING, "live-gpu", choice->section,
+			       "%s is taken from its driver %s while the host runs: a driver that does not let go "
+			       "can hang the host",
+			       text, device->driver);
+	if (c->profile->host.display_manager)
+		diag_hint(diag, "try it from another machine first, over ssh: if it hangs, only a reboot helps");
+	else
+		diag_hint(diag,
+			  "for a card that only guests use: options vfio-pci ids=%04x:%04x in modprobe.d, so that no "
+			  "other driver gets it at boot",
+			  device->vendor, device->device);
 }
 
 static void warn_users(struct choosing *c, const struct choice *choice)
