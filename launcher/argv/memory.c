@@ -190,8 +190,112 @@ static void report_lacking(struct argv_build *b, const struct share *share, uint
 		diag_hint(diag, "boot with hugepagesz=1G hugepages=%" PRIu64 ", or hugepages = 2M",
 			  all_pages(memory, page) + grow);
 	else
-		diag_hint(diag, "sysctl vm.nr_hugepages=%" PRIu64 ", early after boot",
+		diag_hint(diag, "%ssysctl vm.nr_hugepages=%" PRIu64 ", early after boot",
+			  b->facts->root ? "" : "run with sudo, which makes them, or ",
 			  all_pages(memory, page) + grow);
+}
+
+static bool is_pool_of(const struct hugepage_pool *pool, const struct cpuset *nodes, uint64_t page)
+{
+	return pool->size == page && (cpuset_is_empty(nodes) || cpuset_has(nodes, pool->node));
+}
+
+// What a pool must have more, evenly spread where the share may lie on several nodes.
+static void grow_pools(struct argv_build *b, const struct share *share, uint64_t page)
+{
+	const struct memory_facts *memory = &b->facts->memory;
+	uint64_t missing = share->bytes / page - free_pages(memory, &share->nodes, page);
+	uint64_t left = 0;
+
+	for (size_t i = 0; i < memory->n_pools; i++)
+		left += is_pool_of(&memory->pools[i], &share->nodes, page);
+	for (size_t i = 0; i < memory->n_pools && missing; i++) {
+		const struct hugepage_pool *pool = &memory->pools[i];
+		uint64_t n = left ? (missing + left - 1) / left : 0;
+		AUTO_FREE char *was = NULL, *want = NULL;
+
+		if (!is_pool_of(pool, &share->nodes, page))
+			continue;
+		was = mem_printf("%" PRIu64, pool->total - pool->surplus);
+		want = mem_printf("+%" PRIu64 "%s%s", n, b->profile->host.compact_memory ? " compact" : "",
+				  b->profile->host.drop_caches ? " drop-caches" : "");
+		change_add(&b->plan->changes, "pool", pool->path, was, want,
+			   "%" PRIu64 " huge pages of %s more until QEMU has mapped them; the kernel "
+			   "frees them when it ends",
+			   n, page_name(page));
+		missing -= n;
+		left--;
+	}
+}
+
+// What stays the host's when memory is taken for good: a sixteenth, within bounds that suit small and
+// large machines, beside what the kernel keeps for itself.
+static uint64_t floor_of(const struct argv_build *b)
+{
+	const struct memory_facts *memory = &b->facts->memory;
+	uint64_t share = memory->total / 16;
+
+	if (b->profile->memory.leave)
+		return b->profile->memory.leave;
+	share = share < 256 * MIB ? 256 * MIB : share > 4 * GIB ? 4 * GIB : share;
+	return share + memory->min_free;
+}
+
+static bool leaves_enough(struct argv_build *b, uint64_t taken, uint64_t page)
+{
+	uint64_t keep = floor_of(b), available = b->facts->memory.available;
+	uint64_t left = available > taken ? available - taken : 0;
+	uint64_t room = available > keep ? available - keep : 0;
+	uint64_t most = (b->profile->vm.memory - taken + room) / page * page;
+	struct diag *diag;
+
+	if (!available || left >= keep)
+		return true;
+	diag = argv_host_error(b, "hugepages-floor", "memory", "hugepages",
+			       "%" PRIu64 "M more in huge pages would leave the host %" PRIu64
+			       "M of the %" PRIu64 "M that are available; it keeps at least %" PRIu64 "M",
+			       taken / MIB, left / MIB, available / MIB, keep / MIB);
+	if (most)
+		diag_hint(diag, "memory = %" PRIu64 "M, close something, or a smaller `leave` in [memory]",
+			  most / MIB);
+	else
+		diag_hint(diag, "close something, or a smaller `leave` in [memory]");
+	return false;
+}
+
+// Huge pages that are not there yet are made, which takes root. Captured machines are planned for as root's.
+static void make_pages(struct argv_build *b, const struct layout *layout, uint64_t page)
+{
+	uint64_t missing = 0;
+
+	for (size_t i = 0; i < layout->count; i++) {
+		uint64_t need = layout->shares[i].bytes / page;
+		uint64_t have = free_pages(&b->facts->memory, &layout->shares[i].nodes, page);
+
+		missing += need > have ? need - have : 0;
+	}
+	if (!leaves_enough(b, missing * page, page))
+		return;
+	for (size_t i = 0; i < layout->count; i++) {
+		const struct share *share = &layout->shares[i];
+
+		if (share->bytes / page > free_pages(&b->facts->memory, &share->nodes, page))
+			grow_pools(b, share, page);
+	}
+	mem_set(&b->plan->memory_why, "as asked; those that are missing are made for this guest");
+}
+
+static bool has_pools(const struct argv_build *b, const struct layout *layout, uint64_t page)
+{
+	for (size_t i = 0; i < layout->count; i++) {
+		bool found = false;
+
+		for (size_t k = 0; k < b->facts->memory.n_pools; k++)
+			found |= is_pool_of(&b->facts->memory.pools[k], &layout->shares[i].nodes, page);
+		if (!found)
+			return false;
+	}
+	return true;
 }
 
 static void choose_explicit(struct argv_build *b, struct layout *layout, uint64_t page)
@@ -212,7 +316,9 @@ static void choose_explicit(struct argv_build *b, struct layout *layout, uint64_
 		return;
 	}
 	lacking = first_lacking(b, layout, page);
-	if (lacking)
+	if (lacking && b->facts->root && has_pools(b, layout, page))
+		make_pages(b, layout, page);
+	else if (lacking)
 		report_lacking(b, lacking, page);
 }
 
@@ -294,6 +400,68 @@ static void check_size(struct argv_build *b, const struct layout *layout)
 			  "close something, or the host will swap");
 }
 
+// What the host does to memory behind a guest's back.
+static void check_pressure(struct argv_build *b, const struct layout *layout)
+{
+	const struct memory_facts *memory = &b->facts->memory;
+	bool realtime = b->profile->cpu.scheduler.set &&
+			b->profile->cpu.scheduler.sched.class != SCHED_CLASS_OTHER;
+
+	if (memory->ksm && !layout->page)
+		diag_hint(argv_warn(b, "memory-ksm", "memory", "hugepages",
+				    "the host merges pages that are alike (KSM): the guest waits when it "
+				    "writes to one of them, and others can find out what it holds"),
+			  "systemctl stop ksm ksmtuned, or hugepages = 2M, which are never merged");
+	if (memory->swap && realtime && !layout->page && b->profile->memory.lock != TRI_YES)
+		diag_hint(argv_warn(b, "memory-swap", "memory", "lock",
+				    "the host has swap space, and a real-time vCPU waits for what was "
+				    "swapped out like any other"),
+			  "lock = yes in [memory], or hugepages = 2M");
+	if (memory->zfs && b->profile->host.compact_memory)
+		diag_hint(argv_warn(b, "compact-zfs", "host", "compact_memory",
+				    "this host uses ZFS, where compacting memory can take very long"),
+			  "leave compact_memory out, and start the guest soon after boot");
+}
+
+// CPUs that may touch a share's memory first: near to it, and none that another guest's vCPUs run on. The
+// emulator's are always among them, so that whatever confines QEMU to them leaves some.
+static struct cpuset toucher_cpus(const struct argv_build *b, const struct share *share)
+{
+	struct cpuset cpus = b->facts->cpus.allowed;
+
+	for (size_t i = 0; i < b->facts->cpus.count; i++) {
+		const struct cpu *cpu = &b->facts->cpus.cpus[i];
+
+		if (!cpuset_is_empty(&share->nodes) && !cpuset_has(&share->nodes, cpu->node))
+			cpuset_remove(&cpus, cpu->id);
+	}
+	cpuset_minus(&cpus, &b->facts->others);
+	cpuset_or(&cpus, &b->placement->emulator);
+	return cpus;
+}
+
+// QEMU's threads that touch memory inherit the emulator's few CPUs, unless a thread context gives them
+// others (QEMU 7.2, qapi/qom.json, ThreadContextProperties).
+static void add_touchers(struct argv_build *b, const struct share *share, size_t i, struct str *out)
+{
+	enum { MOST = 16 }; // as QEMU's own limit, MAX_MEM_PREALLOC_THREAD_COUNT (util/oslib-posix.c, 7.2)
+	struct cpuset cpus = toucher_cpus(b, share);
+	AUTO_FREE char *list = cpuset_text(&cpus);
+	AUTO_STRV struct strv ranges = { 0 };
+	AUTO_STR struct str context = { 0 };
+	int threads = cpuset_count(&cpus);
+
+	if (!qemu_caps_has(&b->facts->qemu, "object/thread-context") ||
+	    cpuset_is_empty(&b->placement->emulator) || threads < 2)
+		return;
+	str_addf(&context, "thread-context,id=touch%zu", i);
+	strv_split(&ranges, list, ",");
+	for (size_t n = 0; n < ranges.count; n++)
+		str_addf(&context, ",cpu-affinity=%s", ranges.items[n]);
+	argv_add(b, "-object", "%s", str_text(&context));
+	str_addf(out, ",prealloc-threads=%d,prealloc-context=touch%zu", threads < MOST ? threads : MOST, i);
+}
+
 // Anonymous memory gets transparent huge pages, a memfd hardly ever: it is for hugetlb and sharing
 // only.
 static void add_backend(struct argv_build *b, const struct layout *layout, size_t i)
@@ -310,8 +478,10 @@ static void add_backend(struct argv_build *b, const struct layout *layout, size_
 	// A memfd is shared unless told otherwise.
 	if (memfd)
 		str_addf(&out, ",share=%s", b->needs_shared_memory ? "on" : "off");
-	if (prealloc == TRI_YES || (prealloc == TRI_AUTO && layout->page))
+	if (prealloc == TRI_YES || (prealloc == TRI_AUTO && layout->page)) {
 		str_add(&out, ",prealloc=on");
+		add_touchers(b, share, i, &out);
+	}
 	// A list property: one host-nodes= a range.
 	if (!cpuset_is_empty(&share->nodes)) {
 		AUTO_FREE char *list = cpuset_text(&share->nodes);
@@ -411,6 +581,7 @@ void argv_memory(struct argv_build *b)
 	lay_out(b, &layout);
 	choose_pages(b, &layout);
 	check_size(b, &layout);
+	check_pressure(b, &layout);
 	argv_add(b, "-m", "size=%" PRIu64 "M", b->profile->vm.memory / MIB);
 	for (size_t i = 0; i < layout.count; i++) {
 		add_backend(b, &layout, i);

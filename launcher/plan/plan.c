@@ -235,6 +235,13 @@ static void move_warnings(struct diags *from, struct diags *to)
 	from->count = kept;
 }
 
+// Whether QEMU comes to its greeting only after it has touched all of the guest's memory.
+static bool touches_memory(const struct profile *profile, const struct plan *plan)
+{
+	return profile->memory.prealloc == TRI_YES ||
+	       (profile->memory.prealloc == TRI_AUTO && plan->hugepage);
+}
+
 void plan_make(const struct profile *profile, const struct facts *facts, const struct plan_options *options,
 	       struct plan *plan, struct diags *diags)
 {
@@ -266,7 +273,7 @@ void plan_make(const struct profile *profile, const struct facts *facts, const s
 	plan_add_changes(profile, facts, plan, diags);
 	plan_add_device_changes(profile, facts, plan, diags);
 	add_helpers(plan);
-	plan->greeting_ms = qmp_greeting_ms(plan->memory_bytes, profile->memory.prealloc == TRI_YES, count_passed(plan),
+	plan->greeting_ms = qmp_greeting_ms(plan->memory_bytes, touches_memory(profile, plan), count_passed(plan),
 					    (unsigned)profile->n_nets);
 	plan->console_on_stdio = plan->console && !options->detach &&
 				 (options->headless || (b.display == DISPLAY_NONE && !b.gpu));

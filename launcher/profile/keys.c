@@ -139,6 +139,8 @@ static const struct profile_key keys[] = {
 	MEMORY(nodes, nodes, "host NUMA nodes the RAM comes from; default: auto"),
 	MEMORY(lock, tri, "keep the RAM from being swapped out; default: auto"),
 	MEMORY(share, tri, "RAM that other processes can map; default: auto"),
+	MEMORY(leave, memory, "what making huge pages must leave to the host; default: auto",
+	       .min = 1 << 20, .max = 1L << 52),
 
 	HOST(governor, sysfs_word, "cpufreq governor of the guest's CPUs; default: left alone"),
 	HOST(epp, sysfs_word, "their energy performance preference; default: left alone"),
@@ -147,6 +149,8 @@ static const struct profile_key keys[] = {
 	HOST(report_ignored_msrs, tri, "KVM logs the MSRs that it ignores; default: auto, left alone"),
 	HOST(cpu_pm, flag, "the guest itself puts its CPUs to sleep; default: no"),
 	HOST(inhibit_sleep, tri, "the host stays awake while the guest runs; default: auto"),
+	HOST(compact_memory, flag, "make room for huge pages by moving memory about; default: no"),
+	HOST(drop_caches, flag, "make room for them by forgetting cached files; default: no"),
 	HOST(min_freq, frequency, "lowest frequency of the guest's CPUs; default: left alone",
 	     .min = 100000, .max = 20000000, .fallback = -1),
 	HOST(latency, int, "longest wake-up from idle allowed, in µs; default: left alone",

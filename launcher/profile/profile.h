@@ -161,11 +161,13 @@ struct profile {
 		enum hugepages hugepages;
 		enum tri prealloc, lock, share;
 		struct nodes_request nodes;
+		uint64_t leave; // bytes, 0: auto
 	} memory;
 	struct {
 		char *governor, *epp; // NULL: left alone
 		enum tri boost, ignore_msrs, report_ignored_msrs, inhibit_sleep;
 		bool cpu_pm;
+		bool compact_memory, drop_caches; // to come by huge pages
 		int64_t min_freq;      // kHz, -1: left alone
 		int latency;	       // µs of C-state exit latency allowed, -1: left alone
 		int64_t halt_poll_ns;  // -1: left alone

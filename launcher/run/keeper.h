@@ -63,6 +63,7 @@ struct keeper {
 	bool shutdown_seen;
 	enum stop_step stop;
 	long long stop_deadline, start_deadline, rescan_at; // ms, 0: none
+	long long progress_at; // ms, when next to say how far a slow change is; 0: it has not begun
 	int rescans, interrupts;
 	bool signalled; // we sent QEMU a deadly signal
 	bool ended;	// QEMU is gone

@@ -27,6 +27,7 @@ static void let_run(struct keeper *keeper)
 		keeper_fail(keeper, "%s", err.text);
 		return;
 	}
+	keeper_give_pools_back(keeper);
 	if (keeper->state.phase == PHASE_STARTING && keeper_write_phase(keeper, PHASE_RUNNING, &err) < 0) {
 		keeper_fail(keeper, "%s", err.text);
 		return;

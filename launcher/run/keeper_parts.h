@@ -33,6 +33,9 @@ void keeper_fail(struct keeper *keeper, const char *fmt, ...) __attribute__((for
 
 // keeper_settle.c
 int keeper_open_world(struct keeper *keeper, struct err *err);
+// QEMU has mapped its memory: what pools were given for that is taken back, so that the kernel frees it with
+// QEMU. True: some has to wait until another guest that is starting has mapped its own.
+bool keeper_give_pools_back(struct keeper *keeper);
 
 // keeper_messages.c
 void keeper_handle_message(struct keeper *keeper, const struct message *message);

@@ -4,6 +4,7 @@
 
 #include "base/cleanup.h"
 #include "base/err.h"
+#include "base/io.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "launcher/guest/message.h"
@@ -21,6 +22,8 @@
 
 // Where a helper finds its end of the socket pair whose other end is QEMU's.
 enum { HELPER_STREAM = 3 };
+
+enum { PROGRESS_MS = 1000 };
 
 static int spawn_helper(struct keeper *keeper, const struct plan_helper *helper, int stream,
 			struct child *child, struct err *err)
@@ -76,6 +79,30 @@ static int start_helper(void *context, const char *name, struct process_id *id, 
 	child_close(&child);
 	return 0;
 }
+
+static bool is_interrupted(void)
+{
+	sigset_t pending;
+
+	return sigpending(&pending) == 0 && (sigismember(&pending, SIGINT) || sigismember(&pending, SIGTERM) ||
+					     sigismember(&pending, SIGHUP));
+}
+
+// What takes its time says so once a second, and can be called off: signals wait for us otherwise.
+static int show_progress(void *context, const char *text)
+{
+	struct keeper *keeper = context;
+	long long now = io_now_ms();
+
+	if (!keeper->progress_at)
+		keeper->progress_at = now + PROGRESS_MS;
+	if (now >= keeper->progress_at) {
+		log_notice("%s", text);
+		keeper->progress_at = now + PROGRESS_MS;
+	}
+	return is_interrupted() ? -EINTR : 0;
+}
+
 int keeper_open_world(struct keeper *keeper, struct err *err)
 {
 	int r = change_host_open(&keeper->host, "/", err);
@@ -83,6 +110,7 @@ int keeper_open_world(struct keeper *keeper, struct err *err)
 	if (r == 0)
 		r = journal_open(&keeper->journal, keeper->dir->dir, err);
 	keeper->host.start = start_helper;
+	keeper->host.progress = show_progress;
 	keeper->host.context = keeper;
 	keeper->world = (struct journal_world){ .host = &keeper->host,
 						.lock = keeper->dir->host,
@@ -105,6 +133,18 @@ static void show_report(const struct journal_report *report)
 	for (size_t i = 0; i < report->count; i++)
 		log_message(report->items[i].failed ? LOG_LEVEL_ERROR : LOG_LEVEL_WARNING, "%s",
 			    report->items[i].text);
+}
+
+bool keeper_give_pools_back(struct keeper *keeper)
+{
+	struct journal_report report = { 0 };
+	int waiting = 0;
+
+	if (keeper->journal.fd >= 0)
+		waiting = journal_settle(&keeper->journal, &keeper->world, &report);
+	show_report(&report);
+	journal_report_finish(&report);
+	return waiting > 0;
 }
 
 // 0, or 4 where an item stays changed; its record stays too, for `revert`.

@@ -111,11 +111,15 @@ int keeper_check_all_pinned(const struct keeper *keeper, struct err *err)
 void keeper_rescan(struct keeper *keeper)
 {
 	static const int waits_ms[] = { 250, 1000, 3000 };
+	const int last = ARRAY_SIZE(waits_ms), patience = 60;
+	bool waiting = keeper_give_pools_back(keeper);
 	struct err err = ERR_NONE;
 
 	if (keeper_pin_others(keeper, &err) < 0 && err.code != -ESRCH)
 		log_warning("%s", err.text);
 	keeper->rescan_at = 0;
-	if ((size_t)keeper->rescans < ARRAY_SIZE(waits_ms))
-		keeper_schedule_rescan(keeper, waits_ms[keeper->rescans++]);
+	// another guest's start is over some day, and its end settles what is left of ours
+	if (keeper->rescans < (waiting ? patience : last))
+		keeper_schedule_rescan(keeper, waits_ms[keeper->rescans < last ? keeper->rescans : last - 1]);
+	keeper->rescans++;
 }

@@ -19,7 +19,7 @@ make_machine() {
 	local parts=$1 exchange=$2 serial=$3 words=$4
 
 	machine=(qemu-system-x86_64 -name lab -nodefaults -no-user-config -no-reboot -display none)
-	machine+=(-machine 'q35,kernel_irqchip=split' -accel 'tcg,thread=multi' -cpu 'Skylake-Client-v3,+acpi')
+	machine+=(-machine 'q35,kernel_irqchip=split' -accel 'tcg,thread=multi' -cpu 'Skylake-Client-v3,+acpi,+pdpe1gb')
 	machine+=(-smp '4,sockets=2,cores=1,threads=2' -m 2G)
 	machine+=(-object 'memory-backend-ram,id=node0,size=1G' -numa 'node,nodeid=0,cpus=0-1,memdev=node0')
 	machine+=(-object 'memory-backend-ram,id=node1,size=1G' -numa 'node,nodeid=1,cpus=2-3,memdev=node1')

@@ -35,6 +35,7 @@ static const char manifest[] = "sys/h/number = 100\n"
 			       "sys/h/stubborn = 7\n"
 			       "sys/h/rounded = 40\n"
 			       "sys/h/slow = 10\n"
+			       "sys/devices/system/node/node0/compact = 0\n"
 			       "dev/cpu_dma_latency = nobody asks\n"
 			       "dev/shm/\n"
 			       "run/\n";
@@ -102,8 +103,89 @@ char *fakehost_get(struct fakehost *fake, const char *path)
 
 static void answer_slowly(struct fakehost *fake);
 
+// What the kernel knows of the pool beside its files, which all guests' processes share.
+struct pages {
+	int persistent, surplus, used, most, compacted;
+};
+
+static struct pages read_pages(struct fakehost *fake)
+{
+	AUTO_FREE char *text = tree_read(fake->dir, "pages");
+	struct pages pages = { 0 };
+
+	if (text)
+		sscanf(text, "%d %d %d %d %d", &pages.persistent, &pages.surplus, &pages.used, &pages.most,
+		       &pages.compacted);
+	return pages;
+}
+
+// Without a newline, unlike what a program writes: so a write of the number that is there is seen, too.
+static void show_pages(struct fakehost *fake, const struct pages *pages)
+{
+	const int total = pages->persistent + pages->surplus;
+
+	tree_writef(fake->dir, "pages", "%d %d %d %d %d", pages->persistent, pages->surplus, pages->used,
+		    pages->most, pages->compacted);
+	tree_writef(fake->tree, FAKEHOST_POOL "/nr_hugepages", "%d", total);
+	tree_writef(fake->tree, FAKEHOST_POOL "/surplus_hugepages", "%d", pages->surplus);
+	tree_writef(fake->tree, FAKEHOST_POOL "/free_hugepages", "%d", total - pages->used);
+}
+
+// As set_max_huge_pages does it (Linux 6.1, mm/hugetlb.c).
+static void resize(struct pages *pages, int count)
+{
+	while (pages->surplus && count > pages->persistent) {
+		pages->surplus--;
+		pages->persistent++;
+	}
+	while (count > pages->persistent && pages->persistent + pages->surplus < pages->most)
+		pages->persistent++;
+	while (count < pages->persistent && pages->used < pages->persistent + pages->surplus)
+		pages->persistent--;
+	while (count < pages->persistent) {
+		pages->persistent--;
+		pages->surplus++;
+	}
+}
+
+static void answer_pool(struct fakehost *fake)
+{
+	AUTO_FREE char *written = tree_read(fake->tree, FAKEHOST_POOL "/nr_hugepages");
+	AUTO_FREE char *compact = fakehost_get(fake, FAKEHOST_NODE "/compact");
+	struct pages pages = read_pages(fake);
+
+	if (!written)
+		return;
+	if (strcmp(compact, "1") == 0) {
+		tree_write(fake->tree, FAKEHOST_NODE "/compact", "0\n");
+		pages.most = pages.compacted;
+	}
+	if (strchr(written, '\n'))
+		resize(&pages, atoi(written));
+	show_pages(fake, &pages);
+}
+
+void fakehost_pool(struct fakehost *fake, int pages, int most, int compacted)
+{
+	show_pages(fake, &(struct pages){ pages, 0, 0, most, compacted });
+}
+
+bool fakehost_map(struct fakehost *fake, int n)
+{
+	struct pages pages = read_pages(fake);
+
+	if (pages.used + n > pages.persistent + pages.surplus)
+		return false;
+	pages.used += n;
+	// a page that is let go is freed while there are surplus ones (free_huge_page)
+	pages.surplus = n < 0 && pages.surplus + n > 0 ? pages.surplus + n : n < 0 ? 0 : pages.surplus;
+	show_pages(fake, &pages);
+	return true;
+}
+
 static void kernel(struct fakehost *fake)
 {
+	answer_pool(fake);
 	for (size_t i = 0; i < ARRAY_SIZE(answers); i++) {
 		AUTO_FREE char *written = fakehost_get(fake, answers[i].path);
 		AUTO_STR struct str said = { 0 };
@@ -308,6 +390,7 @@ void fakeguest_open(struct fakeguest *guest, struct fakehost *fake, const char *
 	assert(guest->dir >= 0);
 	r = change_host_open(&guest->host, fake->tree, &err);
 	assert(r == 0);
+	guest->host.pool_patience_ms = 0;
 	guest->host.before_write = before_write;
 	guest->host.after_write = after_write;
 	guest->host.start = start;

@@ -18,6 +18,8 @@
 //   /sys/h/rounded   goes down to a multiple of ten
 //   /sys/h/slow      answers with the new value a while after it was written
 //   /dev/cpu_dma_latency   forgets what was written once nobody has it open
+//   FAKEHOST_POOL    a node's pool of huge pages with nr_, free_ and surplus_hugepages, as
+//                    fakehost_pool and fakehost_map make it
 // besides /run and /dev/shm, which are empty.
 struct fakehost {
 	char dir[256];
@@ -26,6 +28,9 @@ struct fakehost {
 	char *slow, *slow_wanted; // what the slow one shows, and what it comes round to, or NULL
 	int alive[2];	// a pipe whose write end every helper holds
 };
+
+#define FAKEHOST_NODE "/sys/devices/system/node/node0"
+#define FAKEHOST_POOL FAKEHOST_NODE "/hugepages/hugepages-2048kB"
 
 // In /dev/shm, where fsync costs nothing. The caller becomes the reaper of orphans.
 void fakehost_make(struct fakehost *fake);
@@ -37,6 +42,12 @@ char *fakehost_print(struct fakehost *fake);
 // Reads and writes as somebody else on the host would; `value` without its newline.
 char *fakehost_get(struct fakehost *fake, const char *path);
 void fakehost_set(struct fakehost *fake, const char *path, const char *value);
+
+// A pool with this many pages of its own; the machine has room for `most`, and for `compacted` once its
+// memory was compacted.
+void fakehost_pool(struct fakehost *fake, int pages, int most, int compacted);
+// A process maps pages, or with a negative number ends that had them. False: so many are not free.
+bool fakehost_map(struct fakehost *fake, int pages);
 
 // Whether a helper still lives; waits up to 5 s for the last to go. May be asked once.
 bool fakehost_has_helpers(struct fakehost *fake);

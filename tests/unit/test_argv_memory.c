@@ -120,6 +120,134 @@ static void test_no_pool_at_all(void **state)
 			       "hugepagesz=1G hugepages=1"));
 }
 
+static void assert_growth(const struct argv_fixture *fx, size_t n, const char *was, const char *want)
+{
+	const struct change *change = &fx->plan.changes.items[n];
+
+	assert_true(n < fx->plan.changes.count);
+	assert_string_equal(change->kind, "pool");
+	assert_string_equal(change->was, was);
+	assert_string_equal(change->want, want);
+}
+
+static void test_root_makes_what_is_missing(void **state)
+{
+	struct argv_fixture *fx = *state;
+
+	add_pool(fx, 0, 2 * MIB, 20, 12);
+	fx->facts.memory.pools[0].surplus = 5;
+	fx->facts.root = true;
+	fx->profile.memory.hugepages = HUGEPAGES_2M;
+	argv_fixture_make(fx);
+	assert_int_equal(fx->diags.count, 0);
+	assert_int_equal(fx->plan.changes.count, 1);
+	assert_growth(fx, 0, "15", "+20");
+	assert_non_null(strstr(backend(fx, 0), "hugetlb=on"));
+	fx->profile.host.compact_memory = fx->profile.host.drop_caches = true;
+	argv_fixture_make(fx);
+	assert_growth(fx, 0, "15", "+20 compact drop-caches");
+	fx->facts.memory.pools[0].free = 32;
+	argv_fixture_make(fx);
+	assert_int_equal(fx->plan.changes.count, 0);
+	fx->profile.memory.hugepages = HUGEPAGES_1G;
+	fx->profile.vm.memory = GIB;
+	argv_fixture_make(fx);
+	assert_non_null(strstr(argv_fixture_diag(fx, "hugepages-short")->hint, "hugepages = 2M"));
+}
+
+static void test_growth_is_each_nodes_own(void **state)
+{
+	struct argv_fixture *fx = *state;
+
+	argv_fixture_set_nodes(fx, 2);
+	argv_fixture_place(fx, 2, 1, 1, (int[]){ 0, 2 });
+	add_pool(fx, 0, 2 * MIB, 0, 0);
+	add_pool(fx, 1, 2 * MIB, 10, 10);
+	fx->facts.root = true;
+	fx->profile.memory.hugepages = HUGEPAGES_2M;
+	argv_fixture_make(fx);
+	assert_int_equal(fx->plan.changes.count, 2);
+	assert_growth(fx, 0, "0", "+16");
+	assert_growth(fx, 1, "10", "+6");
+}
+
+static void test_growth_of_unbound_memory_is_spread(void **state)
+{
+	struct argv_fixture *fx = *state;
+
+	argv_fixture_set_nodes(fx, 2);
+	add_pool(fx, 0, 2 * MIB, 1, 1);
+	add_pool(fx, 1, 2 * MIB, 0, 0);
+	fx->facts.root = true;
+	fx->profile.memory.hugepages = HUGEPAGES_2M;
+	argv_fixture_make(fx);
+	assert_growth(fx, 0, "1", "+16");
+	assert_growth(fx, 1, "0", "+15");
+}
+
+static void test_growth_leaves_the_host_some(void **state)
+{
+	struct argv_fixture *fx = *state;
+	const struct diag *diag;
+
+	add_pool(fx, 0, 2 * MIB, 0, 0);
+	fx->facts.root = true;
+	fx->facts.memory.total = GIB;
+	fx->facts.memory.available = 310 * MIB;
+	fx->facts.memory.min_free = 4 * MIB;
+	fx->profile.memory.hugepages = HUGEPAGES_2M;
+	argv_fixture_make(fx);
+	diag = argv_fixture_diag(fx, "hugepages-floor");
+	assert_int_equal(diag->level, DIAG_HOST_ERROR);
+	assert_non_null(strstr(diag->text, "64M more in huge pages would leave the host 246M of the 310M"));
+	assert_non_null(strstr(diag->text, "keeps at least 260M"));
+	assert_non_null(strstr(diag->hint, "memory = 50M"));
+	fx->profile.memory.leave = 246 * MIB;
+	argv_fixture_make(fx);
+	assert_int_equal(fx->diags.count, 0);
+}
+
+static void test_memory_under_pressure_is_told(void **state)
+{
+	struct argv_fixture *fx = *state;
+
+	fx->facts.memory.ksm = fx->facts.memory.zfs = true;
+	fx->facts.memory.swap = GIB;
+	argv_fixture_make(fx);
+	assert_non_null(argv_fixture_diag(fx, "memory-ksm"));
+	assert_null(argv_fixture_diag(fx, "memory-swap"));
+	assert_null(argv_fixture_diag(fx, "compact-zfs"));
+	fx->profile.cpu.scheduler = (struct sched_request){ true, { SCHED_CLASS_FIFO, 1 } };
+	fx->profile.host.compact_memory = true;
+	argv_fixture_make(fx);
+	assert_non_null(argv_fixture_diag(fx, "memory-swap"));
+	assert_non_null(argv_fixture_diag(fx, "compact-zfs"));
+	add_pool(fx, 0, 2 * MIB, 40, 40);
+	argv_fixture_make(fx);
+	assert_null(argv_fixture_diag(fx, "memory-ksm"));
+	assert_null(argv_fixture_diag(fx, "memory-swap"));
+}
+
+static void test_memory_is_touched_by_near_cpus(void **state)
+{
+	struct argv_fixture *fx = *state;
+
+	argv_fixture_set_nodes(fx, 2);
+	argv_fixture_place(fx, 1, 2, 1, (int[]){ 2, 3 });
+	fx->profile.memory.prealloc = TRI_YES;
+	cpuset_add(&fx->placement.emulator, 0);
+	assert_true(cpuset_parse_list(&fx->facts.cpus.allowed, "0-3"));
+	argv_fixture_make(fx);
+	assert_string_equal(backend(fx, 0), "thread-context,id=touch0,cpu-affinity=0,cpu-affinity=2-3");
+	assert_non_null(strstr(backend(fx, 1), ",prealloc=on,prealloc-threads=3,prealloc-context=touch0"));
+	cpuset_add(&fx->facts.others, 2);
+	argv_fixture_make(fx);
+	assert_string_equal(backend(fx, 0), "thread-context,id=touch0,cpu-affinity=0,cpu-affinity=3");
+	argv_fixture_add_caps(fx, "object/memory-backend-ram");
+	argv_fixture_make(fx);
+	assert_null(strstr(backend(fx, 0), "prealloc-context"));
+}
+
 static void test_memory_in_whole_pages(void **state)
 {
 	struct argv_fixture *fx = *state;
@@ -332,6 +460,12 @@ int main(void)
 		ARGV_TEST(test_none_means_none),
 		ARGV_TEST(test_too_small_a_pool_names_the_numbers),
 		ARGV_TEST(test_no_pool_at_all),
+		ARGV_TEST(test_root_makes_what_is_missing),
+		ARGV_TEST(test_growth_is_each_nodes_own),
+		ARGV_TEST(test_growth_of_unbound_memory_is_spread),
+		ARGV_TEST(test_growth_leaves_the_host_some),
+		ARGV_TEST(test_memory_under_pressure_is_told),
+		ARGV_TEST(test_memory_is_touched_by_near_cpus),
 		ARGV_TEST(test_memory_in_whole_pages),
 		ARGV_TEST(test_prealloc_as_asked),
 		ARGV_TEST(test_only_pools_of_the_nodes_count),

@@ -91,8 +91,16 @@ static void test_pools_by_node_and_size(void **state)
 		  NODE "0/hugepages/other = 1\n"
 		  NODE "1/hugepages/hugepages-2048kB/nr_hugepages = 3\n"
 		  "sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages = 515\n"
-		  "sys/kernel/mm/transparent_hugepage/enabled = always [madvise] never\n",
+		  "sys/kernel/mm/transparent_hugepage/enabled = always [madvise] never\n"
+		  "sys/kernel/mm/ksm/run = 1\n"
+		  "sys/module/zfs/version = 2.1\n"
+		  "proc/sys/vm/min_free_kbytes = 67584\n"
+		  "proc/meminfo = SwapTotal: 1024 kB\n",
 		  &facts);
+	assert_true(facts.ksm && facts.zfs);
+	assert_true(facts.min_free == 66 * MIB);
+	assert_true(facts.swap == MIB);
+	assert_string_equal(facts.pools[2].path, "/" NODE "1/hugepages/hugepages-2048kB/nr_hugepages");
 	assert_int_equal(facts.n_pools, 3);
 	assert_int_equal(facts.pools[0].node, 0);
 	assert_true(facts.pools[0].size == 2 * MIB);
@@ -125,6 +133,8 @@ static void test_no_numa(void **state)
 	assert_int_equal(facts.n_pools, 1);
 	assert_int_equal(facts.pools[0].node, 0);
 	assert_true(facts.pools[0].total == 7);
+	assert_string_equal(facts.pools[0].path, "/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages");
+	assert_false(facts.ksm || facts.zfs || facts.swap || facts.min_free);
 	assert_string_equal(facts.thp, "");
 	memory_facts_finish(&facts);
 }

@@ -22,6 +22,7 @@ static const struct change_kind *const kinds[] = {
 	&change_kind_inhibit,
 	&change_kind_shm,
 	&change_kind_aside,
+	&change_kind_pool,
 };
 
 const struct change_kind *const *change_kinds(size_t *count)

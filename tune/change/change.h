@@ -43,6 +43,9 @@ struct change {
 //   unit     "active" or "inactive", for a systemd unit      the same
 //   console  "bound" or "unbound", for a virtual console of  the same
 //            /sys/class/vtconsole
+//   pool     "+64", pages more for a node's nr_hugepages;    the persistent pages: a count. The
+//            behind it "compact" and "drop-caches" say what   record's want is one, too
+//            may be done to come by them
 
 void change_finish(struct change *change);
 void change_copy(struct change *to, const struct change *from);
@@ -78,11 +81,15 @@ struct change_host {
 	// message; the keeper supplies it.
 	int (*start)(void *context, const char *name, struct process_id *id, int *go,
 		     struct err *err);
+	// Told how far a write has come that takes its time. A negative answer gives it up. May be NULL.
+	int (*progress)(void *context, const char *text);
+	int pool_patience_ms; // how long a pool is asked again that got too little
 	void *context;
 	unsigned long writes;
 };
 
-#define CHANGE_HOST_CLOSED { .root = -1 }
+enum { CHANGE_POOL_PATIENCE_MS = 5000 };
+#define CHANGE_HOST_CLOSED { .root = -1, .pool_patience_ms = CHANGE_POOL_PATIENCE_MS }
 
 int change_host_open(struct change_host *host, const char *root, struct err *err);
 // Closes what is held. Ends no process but one that was made ready and never let go.
@@ -103,8 +110,14 @@ struct change_kind {
 		     struct err *err);
 	// Once `got` is on disk: lets go what had to wait for that. NULL: nothing waits.
 	int (*commit)(struct change_host *host, const struct change *change, struct err *err);
+	// What the plan asks for, in the words of the record, once today's value is known (a pool's
+	// "+64" becomes a count). NULL: the plan's words stand. Returns 0 or -errno with a message.
+	int (*aim)(struct change_host *host, const struct change *change, char **want,
+		   struct err *err);
 	bool (*equal)(const char *a, const char *b);	    // two answers of the host mean the same
 	bool (*answers)(const char *got, const char *want); // this answer is what was asked for
+	// A write from `was` to `want` that was cut short may have left this. NULL: it is all or nothing.
+	bool (*partly)(const char *now, const char *was, const char *want);
 	// The command by which a person puts `was` back.
 	void (*remedy)(const struct change *change, struct str *out);
 	bool creates;	  // nothing may be there before, or where shared only what is as wanted
@@ -112,6 +125,7 @@ struct change_kind {
 	bool survives_us; // the effect outlives this process (false for hold and inhibit)
 	// How long the kernel may take until what was written can be read. 0: it answers at once.
 	int patience_ms;
+	bool passing;	  // needed until QEMU has its memory: undone by journal_settle already
 };
 
 const struct change_kind *change_kind_find(const char *name); // NULL: no such kind

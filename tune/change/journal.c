@@ -70,7 +70,7 @@ static int read_and_record(struct walk *walk, const struct change_kind *kind,
 {
 	struct change found = { .kind = kind->name, .path = change->path, .want = change->want,
 				.why = change->why };
-	AUTO_FREE char *was = NULL;
+	AUTO_FREE char *was = NULL, *want = NULL;
 	int r = kind->read(walk->world->host, &found, &was, err);
 
 	if (r < 0)
@@ -81,6 +81,10 @@ static int read_and_record(struct walk *walk, const struct change_kind *kind,
 		return err_set(err, -EEXIST, "%s is there already (%s), wanted was %s: remove it",
 			       change->path, was, change->want);
 	found.was = was;
+	r = kind->aim ? kind->aim(walk->world->host, &found, &want, err) : 0;
+	if (r < 0)
+		return r;
+	found.want = want ? want : found.want;
 	return journal_add_do(walk->journal, walk->world->host, &found, read_turn(), err);
 }
 
@@ -139,7 +143,6 @@ static void undo_all(struct walk *walk)
 {
 	struct journal *journal = walk->journal;
 
-	walk_find_neighbours(walk);
 	for (size_t i = journal->count; i-- > 0;) {
 		if (!journal->records[i].done)
 			walk_undo(walk, &journal->records[i]);
@@ -151,7 +154,27 @@ static void undo_all(struct walk *walk)
 				       journal->damaged.items[i]));
 }
 
-int journal_undo(struct journal *journal, struct journal_world *world, struct journal_report *out)
+static bool is_passing(const struct journal_record *record)
+{
+	const struct change_kind *kind = change_kind_find(record->change.kind);
+
+	return !record->done && kind && kind->passing;
+}
+
+static void undo_passing(struct walk *walk)
+{
+	struct journal *journal = walk->journal;
+
+	for (size_t i = journal->count; i-- > 0;) {
+		struct journal_record *record = &journal->records[i];
+
+		if (is_passing(record) && !walk_lies_on_another(walk, record))
+			walk_undo(walk, record);
+	}
+}
+
+static int walk_back(struct journal *journal, struct journal_world *world,
+		     void (*undo)(struct walk *walk), struct journal_report *out)
 {
 	struct walk walk = { .journal = journal, .world = world, .report = out };
 	struct err err = ERR_NONE;
@@ -165,13 +188,41 @@ int journal_undo(struct journal *journal, struct journal_world *world, struct jo
 		return r;
 	}
 	r = journal_file_catch_up(journal, true, &err);
-	if (r < 0)
+	if (r < 0) {
 		walk_report(&walk, NULL, true, mem_printf("nothing was undone: %s", err.text));
-	else
-		undo_all(&walk);
+	} else {
+		walk_find_neighbours(&walk);
+		undo(&walk);
+	}
 	lock_drop(world->lock);
 	walk_finish(&walk);
 	return journal_report_failed(out) ? -EIO : 0;
+}
+
+int journal_undo(struct journal *journal, struct journal_world *world, struct journal_report *out)
+{
+	return walk_back(journal, world, undo_all, out);
+}
+
+static int count_passing(const struct journal *journal)
+{
+	int n = 0;
+
+	for (size_t i = 0; i < journal->count; i++)
+		n += is_passing(&journal->records[i]);
+	return n;
+}
+
+int journal_settle(struct journal *journal, struct journal_world *world, struct journal_report *out)
+{
+	int r;
+
+	*out = (struct journal_report){ 0 };
+	// most guests have nothing of the kind, and wait for no lock then
+	if (!count_passing(journal))
+		return 0;
+	r = walk_back(journal, world, undo_passing, out);
+	return r < 0 ? r : count_passing(journal);
 }
 
 static int retake_record(struct walk *walk, const struct journal_record *record, struct err *err)

@@ -97,10 +97,17 @@ bool journal_report_failed(const struct journal_report *report);
 // Undoes every standing record, newest first: another guest changed it after us → our `was` passes
 // to that one; still ours → `was` is written; already `was` → nothing; else somebody else changed
 // it → said and left. Without `got` (we died between record and read-back) a value that is as we
-// wanted it counts as ours. Idempotent. Returns 0, or -EIO where an item failed (see report): those
-// records still stand, and the run directory must stay.
+// wanted it counts as ours, and of a pool each on the way there. Idempotent. Returns 0, or -EIO
+// where an item failed (see report): those records still stand, and the run directory must stay.
 int journal_undo(struct journal *journal, struct journal_world *world,
 		 struct journal_report *report);
+
+// Undoes those that were needed only until QEMU had mapped its memory (pool): to be called between that
+// and the guest's first instruction. One that lies on another guest's, which may not have mapped yet, has
+// to wait, since the kernel would free that one's pages first. Returns how many wait, to be asked again
+// later; or as journal_undo, and the undo at the end tries again.
+int journal_settle(struct journal *journal, struct journal_world *world,
+		   struct journal_report *report);
 
 // For an adopter: takes again what died with the last holder (hold). Returns 0 or the first error.
 int journal_retake(struct journal *journal, struct journal_world *world, struct err *err);

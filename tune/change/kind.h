@@ -41,5 +41,7 @@ void change_held_drop(struct change_host *host, struct change_held *held); // cl
 int change_host_before_write(struct change_host *host);
 void change_host_after_write(struct change_host *host);
 
+extern const struct change_kind change_kind_pool;
+
 // Text as a shell takes it for one word.
 void change_quote(const char *text, struct str *out);

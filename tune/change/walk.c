@@ -76,8 +76,14 @@ static bool is_ours(const struct change_kind *kind, const struct journal_record 
 	}
 	if (record->has_got)
 		return change_equal(kind, now, change->got);
-	// we died before the answer was written down: the write was made or not
-	return change_equal(kind, now, record->found) || change_answers(kind, now, change->want);
+	// we died before the answer was written down: the write was made or not, or in part
+	return change_equal(kind, now, record->found) || change_answers(kind, now, change->want) ||
+	       (kind->partly && now && kind->partly(now, record->found, change->want));
+}
+
+static bool is_of_same(const struct journal_record *a, const struct journal_record *b)
+{
+	return strcmp(a->change.kind, b->change.kind) == 0 && strcmp(a->change.path, b->change.path) == 0;
 }
 
 static void consider(struct journal *journal, struct neighbour *owner,
@@ -86,13 +92,26 @@ static void consider(struct journal *journal, struct neighbour *owner,
 	for (size_t i = 0; i < journal->count; i++) {
 		struct journal_record *other = &journal->records[i];
 
-		if (other->done || other->turn <= record->turn ||
-		    strcmp(other->change.kind, record->change.kind) != 0 ||
-		    strcmp(other->change.path, record->change.path) != 0)
+		if (other->done || other->turn <= record->turn || !is_of_same(other, record))
 			continue;
 		if (!above->record || other->turn < above->record->turn)
 			*above = (struct above){ .owner = owner, .record = other };
 	}
+}
+
+bool walk_lies_on_another(const struct walk *walk, const struct journal_record *record)
+{
+	for (size_t i = 0; i < walk->n_others; i++) {
+		const struct journal *journal = &walk->others[i].journal;
+
+		for (size_t k = 0; k < journal->count; k++) {
+			const struct journal_record *other = &journal->records[k];
+
+			if (!other->done && other->turn < record->turn && is_of_same(other, record))
+				return true;
+		}
+	}
+	return false;
 }
 
 static struct above find_above(struct walk *walk, const struct journal_record *record)

@@ -43,5 +43,8 @@ int walk_read_back(struct walk *walk, const struct change_kind *kind, const stru
 		   bool (*same)(const struct change_kind *kind, const char *now, const char *value),
 		   const char *value, char **now, struct err *err);
 
+// Whether another guest's change of the same thing, which stands too, came before.
+bool walk_lies_on_another(const struct walk *walk, const struct journal_record *record);
+
 // Undoes one record that stands, and reports what a person should read.
 void walk_undo(struct walk *walk, struct journal_record *record);

@@ -82,6 +82,7 @@ static void read_pools(struct root *root, const char *dir, int node, struct memo
 		pool = MEM_PUSH(facts->pools, facts->n_pools);
 		pool->node = node;
 		pool->size = size;
+		pool->path = mem_printf("/%s/nr_hugepages", path);
 		read_pool(root, path, pool);
 	}
 }
@@ -163,6 +164,18 @@ static void read_thp(struct root *root, struct memory_facts *facts)
 			 open + 1);
 }
 
+static void read_pressure(struct root *root, const char *meminfo, struct memory_facts *facts)
+{
+	uint64_t kib = 0, ksm = 0;
+
+	meminfo_bytes(meminfo, "SwapTotal:", &facts->swap);
+	if (root_read_u64(root, "proc/sys/vm/min_free_kbytes", &kib) == 0 && kib <= UINT64_MAX >> 10)
+		facts->min_free = kib << 10;
+	root_read_u64(root, "sys/kernel/mm/ksm/run", &ksm);
+	facts->ksm = ksm == 1; // 0: stopped, 2: stopped and undone
+	facts->zfs = root_exists(root, "sys/module/zfs");
+}
+
 void memory_facts_read(struct root *root, struct memory_facts *facts)
 {
 	char meminfo[MEMINFO_SIZE] = "";
@@ -175,12 +188,15 @@ void memory_facts_read(struct root *root, struct memory_facts *facts)
 	if (!facts->n_nodes)
 		make_only_node(root, meminfo, facts);
 	read_thp(root, facts);
+	read_pressure(root, meminfo, facts);
 }
 
 void memory_facts_finish(struct memory_facts *facts)
 {
 	for (size_t i = 0; i < facts->n_nodes; i++)
 		free(facts->nodes[i].distances);
+	for (size_t i = 0; i < facts->n_pools; i++)
+		free(facts->pools[i].path);
 	free(facts->nodes);
 	free(facts->pools);
 	*facts = (struct memory_facts){ 0 };

@@ -22,7 +22,8 @@ struct memory_node {
 struct hugepage_pool {
 	int node;
 	uint64_t size; // bytes of one page
-	uint64_t total, free, surplus; // pages
+	uint64_t total, free, surplus; // pages; those of total that are no surplus are persistent
+	char *path; // absolute, of the attribute that sizes it
 };
 
 struct memory_facts {
@@ -32,6 +33,10 @@ struct memory_facts {
 	size_t n_pools;
 	uint64_t total, available; // bytes, /proc/meminfo; 0: unknown
 	char thp[16];		   // "always", "madvise", "never", "" unknown
+	uint64_t min_free;	   // bytes that the kernel keeps for itself (vm.min_free_kbytes); 0: unknown
+	uint64_t swap;		   // bytes of swap space
+	bool ksm;		   // the kernel merges pages that are alike
+	bool zfs;		   // the module is loaded: its cache and memory compaction do not go well together
 };
 
 // Reads what there is: a tree that lacks it all gives node 0 with nothing known. Sources: Linux
