@@ -5,7 +5,10 @@
 #include "base/cleanup.h"
 #include "base/mem.h"
 
-enum { SATA_PORTS = 6 }; // of q35's own controller and of each ahci device
+enum {
+	SATA_PORTS = 6,	   // of q35's own controller and of each ahci device
+	SCSI_QUEUES = 128, // QEMU takes 1024, of which no guest makes use
+};
 
 // How far buses are filled while devices are added.
 struct buses {
@@ -38,10 +41,13 @@ int argv_count_iothreads(const struct profile *profile)
 static void add_iothreads(struct argv_build *b, int count)
 {
 	struct image_place place = { "cpu", NULL, "iothreads" };
+	AUTO_STR struct str poll = { 0 };
 	int users = 0;
 
+	if (b->profile->cpu.iothread_poll >= 0)
+		str_addf(&poll, ",poll-max-ns=%d", b->profile->cpu.iothread_poll);
 	for (int i = 0; i < count; i++)
-		argv_add(b, "-object", "iothread,id=iothread%d", i);
+		argv_add(b, "-object", "iothread,id=iothread%d%s", i, str_text(&poll));
 	for (size_t i = 0; i < b->profile->n_disks; i++)
 		users += wants_iothread(&b->profile->disks[i]);
 	if (count > users)
@@ -69,15 +75,21 @@ static int next_iothread(const struct argv_build *b, struct buses *buses,
 // heap.
 static char *scsi_bus(struct argv_build *b, struct buses *buses, int iothread)
 {
+	AUTO_STR struct str queues = { 0 };
+
+	// A request queue for each vCPU, which then answers it, too. QEMU's own choice only from 5.2's machines on.
+	if (b->placement->n_vcpus > 1)
+		str_addf(&queues, ",num_queues=%d",
+			 b->placement->n_vcpus < SCSI_QUEUES ? b->placement->n_vcpus : SCSI_QUEUES);
 	if (iothread < 0) {
 		if (!buses->scsi_plain)
-			argv_add(b, "-device", "virtio-scsi-pci,id=scsi");
+			argv_add(b, "-device", "virtio-scsi-pci,id=scsi%s", str_text(&queues));
 		buses->scsi_plain = true;
 		return mem_dup("scsi.0");
 	}
 	if (!cpuset_has(&buses->scsi, iothread))
-		argv_add(b, "-device", "virtio-scsi-pci,id=scsi%d,iothread=iothread%d", iothread,
-			 iothread);
+		argv_add(b, "-device", "virtio-scsi-pci,id=scsi%d,iothread=iothread%d%s", iothread,
+			 iothread, str_text(&queues));
 	cpuset_add(&buses->scsi, iothread);
 	return mem_printf("scsi%d.0", iothread);
 }

@@ -440,8 +440,8 @@ static struct cpuset toucher_cpus(const struct argv_build *b, const struct share
 	return cpus;
 }
 
-// QEMU's threads that touch memory inherit the emulator's few CPUs, unless a thread context gives them
-// others (QEMU 7.2, qapi/qom.json, ThreadContextProperties).
+// Touching memory is done in parallel, by near CPUs. Without a thread context the threads for it would be those
+// CPUs' that the plan has, and as many as there are vCPUs (QEMU 7.2, qapi/qom.json, ThreadContextProperties).
 static void add_touchers(struct argv_build *b, const struct share *share, size_t i, struct str *out)
 {
 	enum { MOST = 16 }; // as QEMU's own limit, MAX_MEM_PREALLOC_THREAD_COUNT (util/oslib-posix.c, 7.2)

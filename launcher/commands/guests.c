@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // list and status: what lives, and what it does, from the state on disk and from the guest's monitor.
 #include "launcher/commands/commands.h"
+#include "launcher/commands/guest_memory.h"
 
 #include "base/cleanup.h"
 #include "base/cpuset.h"
@@ -117,6 +118,19 @@ struct json_object *status_read(const struct paths *paths, const char *name)
 	return status;
 }
 
+// Only where one guest was asked for: it costs a walk through all of its page tables.
+static void add_memory(const struct paths *paths, const char *name, struct json_object *status)
+{
+	struct json_object *memory = NULL;
+	struct state state;
+	enum life life = guest_look(paths, name, &state);
+
+	if ((life == LIFE_RUNNING || life == LIFE_ORPHAN) && state.plan && state.qemu.pid > 0)
+		memory = guest_memory_read(state.plan, state.qemu.pid);
+	state_finish(&state);
+	json_object_object_add(status, "memory", memory);
+}
+
 static void print_time(int64_t since, struct str *out)
 {
 	time_t seconds = (time_t)since;
@@ -191,7 +205,7 @@ static void print_hint(const char *name, const char *state, struct str *out)
 
 static void print_status_text(struct json_object *status, struct str *out)
 {
-	struct json_object *pid, *since;
+	struct json_object *pid, *since, *memory = NULL;
 
 	str_addf(out, "%s: %s", get_string(status, "name"), get_string(status, "state"));
 	if (json_object_object_get_ex(status, "pid", &pid) && json_object_get_int(pid))
@@ -204,6 +218,8 @@ static void print_status_text(struct json_object *status, struct str *out)
 	str_add(out, "\n");
 	print_threads_text(status, out);
 	print_clients_text(status, out);
+	if (json_object_object_get_ex(status, "memory", &memory) && memory)
+		guest_memory_print(memory, out);
 	print_journal_text(status, out);
 	print_hint(get_string(status, "name"), get_string(status, "state"), out);
 }
@@ -227,6 +243,8 @@ int status_command(const struct command_line *line)
 	if (result)
 		return result;
 	status = status_read(&paths, line->name);
+	if (status)
+		add_memory(&paths, line->name, status);
 	paths_finish(&paths);
 	if (!status) {
 		log_error("no guest `%s`; `vfiorun list` shows those there are", line->name);

@@ -145,10 +145,29 @@ static int wanted_vcpus(const struct placing *p)
 	return round_up(place_auto_count(p), unit);
 }
 
+// An L3 that is larger than others, which is why it was preferred.
+static void add_cache(const struct placing *p, int l3, struct str *out)
+{
+	uint64_t bytes = p->facts->l3s[l3].bytes, least = bytes, most = bytes;
+
+	str_addf(out, ", L3 %d", l3);
+	for (size_t i = 0; i < p->facts->n_l3s; i++) {
+		uint64_t other = p->facts->l3s[i].bytes;
+
+		least = other < least ? other : least;
+		most = other > most ? other : most;
+	}
+	if (p->profile->cpu.pin.mode == CPUS_LIST || !least || least == bytes)
+		return;
+	str_add(out, " (");
+	str_add_size(out, bytes);
+	str_add(out, most == bytes ? ", the largest cache)" : ", a larger cache)");
+}
+
 static void add_where(const struct placing *p, const struct cpu *cpu, struct str *out)
 {
 	if (cpu->l3 >= 0)
-		str_addf(out, ", L3 %d", cpu->l3);
+		add_cache(p, cpu->l3, out);
 	if (cpu->node >= 0)
 		str_addf(out, ", node %d", cpu->node);
 	if (cpu->node >= 0 && cpu->node == p->near.node && p->memory->n_nodes > 1)

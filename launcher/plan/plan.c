@@ -8,6 +8,7 @@
 #include "launcher/facts/facts.h"
 #include "launcher/plan/changes.h"
 #include "launcher/plan/device.h"
+#include "launcher/plan/plan_map.h"
 #include "qmp/client.h"
 
 #include <string.h>
@@ -82,6 +83,24 @@ static void check_scheduler(const struct profile *profile, const struct facts *f
 				   profile_where(profile, "cpu", NULL, "scheduler"),
 				   "real-time vCPUs would run on every CPU and can lock the host up"),
 			  "pin the vCPUs so that a CPU is left to the host, or write scheduler = other");
+}
+
+// Schedulers that are not the kernel's own place threads by ideas of their own, to which a pin is a hindrance.
+static void warn_scheduler(const struct profile *profile, const struct facts *facts,
+			   const struct placement *placement, struct plan *plan)
+{
+	const char *name = facts->system.scheduler;
+
+	if (!*name || !placement->n_vcpus || cpuset_is_empty(&placement->vcpus[0].cpus))
+		return;
+	diag_hint(diag_add(&plan->warnings, DIAG_WARNING, "scheduler-foreign",
+			   profile_where(profile, "cpu", NULL, "pin"),
+			   "this host schedules by %s: threads that are pinned may have to wait longer "
+			   "there than free ones",
+			   name),
+		  "%s, or pin = none",
+		  str_starts(name, "sched_ext") ? "stop that scheduler while the guest runs" :
+						   "boot a kernel with the usual scheduler");
 }
 
 static struct plan_pin *add_pin(struct plan *plan, enum pin_target target, int index,
@@ -268,6 +287,8 @@ void plan_make(const struct profile *profile, const struct facts *facts, const s
 	plan->n_vcpus = placement.n_vcpus;
 	plan->n_iothreads = placement.n_iothreads;
 	plan->topology_why = take(placement.topology_why);
+	plan_draw_map(facts, plan);
+	warn_scheduler(profile, facts, &placement, plan);
 	describe_isolation(&placement, facts, plan);
 	fill_environment(facts, plan);
 	plan_add_changes(profile, facts, plan, diags);

@@ -121,6 +121,7 @@ struct plan {
 	bool kvm_node;	// QEMU's user is made able to open /dev/kvm
 	struct strv shared_files; // memory that programs of the host share with the guest
 	struct strv clients;	  // the commands of these programs, for people
+	char *map; // of the machine, with what runs where
 	char *accel_why, *cpu_why, *topology_why, *display_why;
 	struct strv hook_before, hook_started, hook_stopped;
 	int hook_timeout; // s

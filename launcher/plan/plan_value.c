@@ -73,7 +73,8 @@ static void finish_texts(struct plan *plan)
 		plan->isolation.cpus, plan->isolation.why, plan->vars.path,  plan->vars.template,
 		plan->vars.code,      plan->accel_why,	 plan->cpu_why,	     plan->topology_why,
 		plan->qemu,	      plan->run_dir,	 plan->state_dir,    plan->log_dir,
-		plan->memory_why,     plan->display_why,
+		plan->memory_why,     plan->map,
+		     plan->display_why,
 	};
 
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)

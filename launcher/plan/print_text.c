@@ -135,6 +135,14 @@ static void print_pins(const struct plan *plan, struct str *out)
 	}
 }
 
+static void print_map(const struct plan *plan, struct str *out)
+{
+	if (!plan->map)
+		return;
+	add_heading(out, "what runs where");
+	str_add(out, plan->map);
+}
+
 static void print_memory(const struct plan *plan, struct str *out)
 {
 	AUTO_FREE char *bytes = size_text(plan->memory_bytes);
@@ -377,6 +385,7 @@ void plan_print_text(const struct plan *plan, struct str *out)
 	print_guest(plan, out);
 	print_warnings(plan, out);
 	print_pins(plan, out);
+	print_map(plan, out);
 	print_memory(plan, out);
 	print_devices(plan, out);
 	print_changes(plan, out);

@@ -125,6 +125,8 @@ static const struct profile_key keys[] = {
 	CPU(iothreads, int, "number of I/O threads; default: auto", .min = 0, .max = 64,
 	    .fallback = -1),
 	CPU(iothread_pin, cpus, "host CPUs of the I/O threads; default: auto"),
+	CPU(iothread_poll, int, "ns that I/O threads poll before they sleep; default: QEMU's own",
+	    .min = 0, .max = 100000000, .fallback = -1),
 	CPU(scheduler, scheduler, "scheduling class of vCPU threads; default: auto"),
 	CPU(hyperv, hyperv, "Hyper-V enlightenments: auto, on, off or a list; default: auto"),
 	CPU(vendor_id, vendor_id, "the hypervisor's name as Hyper-V shows it, 1 to 12 characters",

@@ -151,6 +151,7 @@ struct profile {
 		struct cpus_request emulator;
 		int iothreads; // count; -1: auto
 		struct cpus_request iothread_pin;
+		int iothread_poll; // ns, -1: as QEMU does
 		struct sched_request scheduler;
 		struct hyperv_request hyperv;
 		char *vendor_id;

@@ -163,7 +163,7 @@ static struct cpuset start_cpus(const struct plan *plan)
 static int start_qemu(struct keeper *keeper, const struct opened_fds *fds, struct err *err)
 {
 	const struct plan *plan = keeper->state.plan;
-	struct cpuset affinity = start_cpus(plan);
+	struct cpuset affinity = start_cpus(plan), nodes = { 0 };
 	struct spawn spawn = {
 		.argv = &plan->argv,
 		.environment = &plan->environment,
@@ -175,13 +175,17 @@ static int start_qemu(struct keeper *keeper, const struct opened_fds *fds, struc
 		.gid = plan->user.gid,
 		.memlock = plan->memlock,
 		.affinity = &affinity,
+		.nodes = &nodes,
 		.kvm_node = plan->kvm_node,
 		.open_in_child = open_alive,
 		.context = keeper,
 		.open_target = alive_target(plan),
 	};
-	int r = spawn_prepare(&spawn, &keeper->qemu, err);
+	int r;
 
+	if (plan->memory_nodes)
+		cpuset_parse_list(&nodes, plan->memory_nodes);
+	r = spawn_prepare(&spawn, &keeper->qemu, err);
 	if (r < 0)
 		return r;
 	r = process_read_id(keeper->qemu.pid, &keeper->state.qemu);

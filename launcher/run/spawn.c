@@ -6,6 +6,7 @@
 #include "base/io.h"
 #include "base/mem.h"
 #include "qmp/probe/kvm_node.h"
+#include "tune/numa.h"
 #include "tune/pin.h"
 
 #include <fcntl.h>
@@ -133,6 +134,9 @@ static int prepare_in_child(const struct spawn *spawn, int *report, struct err *
 	}
 	if (spawn->affinity && !cpuset_is_empty(spawn->affinity))
 		r = pin_apply(0, spawn->affinity, &other, err);
+	// only a preference, and where a container forbids it the guest's own memory is bound all the same
+	if (spawn->nodes && !cpuset_is_empty(spawn->nodes))
+		numa_prefer(spawn->nodes);
 	if (r == 0)
 		r = limit_memlock(spawn, err);
 	if (r == 0)

@@ -28,6 +28,7 @@ struct spawn {
 	gid_t gid;
 	uint64_t memlock;	       // bytes of RLIMIT_MEMLOCK; 0: left alone
 	const struct cpuset *affinity; // NULL or empty: left alone
+	const struct cpuset *nodes; // where its memory comes from, while there is some; NULL or empty: anywhere
 	bool kvm_node; // the user must be able to open /dev/kvm (qmp/probe/kvm_node.h)
 	// Opens a descriptor inside the child (a lock that nobody else may hold), -1 with a message on failure.
 	int (*open_in_child)(void *context, struct err *err);

@@ -151,8 +151,8 @@ static void test_buses(void **state)
 	guest_add_file(&guest, "/f.iso")->writable = false;
 	guest_make(&guest);
 	guest_assert_fine(&guest);
-	guest_assert_has(&guest, "-device", "virtio-scsi-pci,id=scsi0,iothread=iothread0");
-	guest_assert_has(&guest, "-device", "virtio-scsi-pci,id=scsi");
+	guest_assert_has(&guest, "-device", "virtio-scsi-pci,id=scsi0,iothread=iothread0,num_queues=2");
+	guest_assert_has(&guest, "-device", "virtio-scsi-pci,id=scsi,num_queues=2");
 	guest_assert_has(&guest, "-device",
 			 "scsi-hd,bus=scsi0.0,id=disk0,drive=disk0-node,serial=S,,1,bootindex=1");
 	guest_assert_has(&guest, "-device",

@@ -79,6 +79,24 @@ static void add_params(struct root *root, const char *module, struct str *out)
 	}
 }
 
+// sched_ext: Linux Documentation/scheduler/sched-ext.rst (6.12). MuQSS, and BMQ and PDS of Project C, are
+// patches, known by sysctls of their own (kernel/sched/MuQSS.c; kernel/sched/alt_core.c).
+static void read_scheduler(struct root *root, struct system_facts *facts)
+{
+	char state[32], name[64] = "";
+
+	if (root_read(root, "sys/kernel/sched_ext/state", state, sizeof(state)) > 0 &&
+	    strcmp(state, "enabled") == 0) {
+		if (root_read(root, "sys/kernel/sched_ext/root/ops", name, sizeof(name)) <= 0)
+			snprintf(name, sizeof(name), "a program unknown");
+		snprintf(facts->scheduler, sizeof(facts->scheduler), "sched_ext (%s)", name);
+	} else if (root_exists(root, "proc/sys/kernel/yield_type")) {
+		bool muqss = root_exists(root, "proc/sys/kernel/interactive");
+
+		snprintf(facts->scheduler, sizeof(facts->scheduler), "%s", muqss ? "MuQSS" : "BMQ or PDS");
+	}
+}
+
 static void read_kvm(struct root *root, struct system_facts *facts)
 {
 	static const char *const modules[] = { "kvm", "kvm_amd", "kvm_intel" };
@@ -108,6 +126,7 @@ void system_facts_read(struct root *root, struct system_facts *facts)
 	// as systemd itself asks, logind_running(); and the bus, since that directory outlives it
 	facts->logind = root_exists(root, "run/systemd/seats") &&
 			root_exists(root, "run/dbus/system_bus_socket");
+	read_scheduler(root, facts);
 }
 
 void system_facts_finish(struct system_facts *facts)

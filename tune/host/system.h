@@ -14,6 +14,7 @@ struct system_facts {
 	char distro[32];   // ID of os-release(5): "debian", "arch", "fedora", "" unknown
 	char family[64];   // its ID_LIKE: "debian", "rhel fedora", "" none
 	bool kvmfr;	   // Looking Glass' module is loaded and has its first device
+	char scheduler[96]; // what schedules in place of the kernel's own: "sched_ext (lavd)"; "" nothing known
 	bool kvm_present;  // /dev/kvm or the kvm module is there
 	bool logind;	   // systemd-logind or elogind can be asked
 	char *kvm_params;  // "kvm_amd.nested=1", sorted, one a line, without what guests set; never NULL

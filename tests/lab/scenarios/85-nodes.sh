@@ -15,5 +15,9 @@ for node in 0 1; do
 	END
 	start node$node
 	expect "memory of a guest on node $node" "$(pages node$node)" "policy $node, N$node=8192"
+	expect "status says of it" "$(vfiorun status node$node --json | jq -r \
+		'.memory | "\(.present) of \(.bytes), node \(.nodes[0].node): \(.nodes[0].bytes), \(.nodes | length)"')" \
+		"33554432 of 33554432, node $node: 33554432, 1"
+	vfiorun status node$node | grep -q "^memory .* on node $node\$" || fail "status does not show it"
 	stop node$node
 done
