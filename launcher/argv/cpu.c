@@ -73,6 +73,18 @@ static void check_count(struct argv_build *b)
 			  max);
 }
 
+// What is passed must see each mapping that the guest takes back, and has an address space of its own now, which
+// pins the guest's memory again.
+static void add_iommu(struct argv_build *b)
+{
+	argv_add(b, "-device", "intel-iommu,intremap=on,eim=on%s", b->plan->n_devices ? ",caching-mode=on" : "");
+	for (size_t i = 0, passed = 0; i < b->plan->n_devices; i++) {
+		passed += b->plan->devices[i].passed;
+		if (passed > 1 && b->plan->devices[i].passed)
+			b->plan->memlock += b->profile->vm.memory;
+	}
+}
+
 // More ids than the xAPIC has: the guest needs x2APIC, and for interrupts from devices an IOMMU
 // that remaps them to 32-bit ids. eim=on wants KVM and a split irqchip.
 static void add_many(struct argv_build *b)
@@ -88,9 +100,7 @@ static void add_many(struct argv_build *b)
 				     "which machine pc has not"),
 			  "machine = q35");
 	else
-		// what is passed must see each mapping that the guest takes back
-		argv_add(b, "-device", "intel-iommu,intremap=on,eim=on%s",
-			 b->plan->n_devices ? ",caching-mode=on" : "");
+		add_iommu(b);
 }
 
 static void add_smp(struct argv_build *b)

@@ -20,7 +20,7 @@
 	"0000:00:02.0 030000 8086:3e92 group=2 driver=i915 boot_vga\n"                           \
 	"0000:00:14.0 0c0330 8086:a36d group=4 driver=xhci_hcd\n"                                \
 	"0000:06:00.0 030000 10de:13c2 group=13 driver=nouveau reset=bus node=1\n"               \
-	"0000:06:00.1 040300 10de:0fbb group=13 driver=snd_hda_intel user=pipewire:812 node=1\n" \
+	"0000:06:00.1 040300 10de:0fbb group=13 driver=snd_hda_intel node=1\n"                 \
 	"0000:07:00.0 010802 144d:a808 group=14 driver=nvme\n"                                   \
 	"0000:08:00.0 0c0330 1b21:2142 group=15 driver=xhci_hcd"
 
@@ -31,7 +31,7 @@ static const char card_and_audio[] =
 	"bind 0000:06:00.0: nouveau -> vfio-pci override=vfio-pci\n"
 	"bind 0000:06:00.1: snd_hda_intel -> vfio-pci override=vfio-pci\n"
 	"owner 13: ? -> uid=1000 gid=1000 mode=0600\n"
-	"warning live-gpu\nwarning pci-open\n";
+	"warning live-gpu\n";
 
 static void whole_group_by_name(void **state)
 {
@@ -44,7 +44,6 @@ static void whole_group_by_name(void **state)
 	assert_int_equal(world.plan.devices[0].group, 13);
 	assert_string_equal(world.plan.devices[1].driver, "snd_hda_intel");
 	world_expect(&world, "live-gpu", "nouveau|ids=10de:13c2");
-	world_expect(&world, "pci-open", "pipewire (pid 812)");
 	world_finish(&world);
 }
 
@@ -67,7 +66,7 @@ static void half_a_group_is_refused(void **state)
 	world_make(&world, HOST);
 	world_plan(&world, "[pci \"06:00.0\"]\n");
 	world_expect(&world, "pci-group",
-		     "IOMMU group 13|0000:06:00.1|snd_hda_intel|pipewire (pid 812)|group = auto|[pci \"0000:06:00.1\"]|"
+		     "IOMMU group 13|0000:06:00.1|snd_hda_intel|group = auto|[pci \"0000:06:00.1\"]|"
 		     "another slot|firmware setup|pcie_acs_override=downstream");
 	assert_int_equal(diags_exit_status(&world.diags), 3);
 	world_finish(&world);
@@ -82,7 +81,7 @@ static void groups_of_all_kinds(void **state)
 		"%s0000:01:00.0 060400 8086:1901 group=7 driver=pcieport bridge\n"
 		"0000:02:00.0 030000 10de:1e84 group=7 driver=vfio-pci\n"
 		"0000:02:00.1 040300 10de:10f8 group=7\n"
-		"0000:02:00.2 0c0330 10de:1ad8 group=7 driver=xhci_hcd\n"
+		"0000:02:00.2 0c0330 10de:1ad8 group=7 driver=xhci_hcd user=Xorg:70\n"
 		"0000:02:00.3 0c8000 10de:1ad9 group=7 driver=nvidia-gpu\n"
 		"0000:03:00.0 020000 8086:1533 group=7 driver=pci-stub",
 		rest);
@@ -91,7 +90,7 @@ static void groups_of_all_kinds(void **state)
 	world_make(&world, devices);
 	world_plan(&world, "[pci \"02:00.0\"]\n");
 	assert_int_equal(world.diags.count, 1);
-	world_expect(&world, "pci-group", "0000:02:00.2|xhci_hcd|0000:02:00.3|nvidia-gpu|pass them too");
+	world_expect(&world, "pci-group", "0000:02:00.2|xhci_hcd|Xorg (pid 70)|0000:02:00.3|nvidia-gpu|pass them too");
 	assert_null(strstr(world.diags.items[0].text, "0000:02:00.1"));
 	assert_null(strstr(world.diags.items[0].text, "0000:03:00.0"));
 	assert_null(strstr(world.diags.items[0].text, "0000:01:00.0"));
@@ -244,6 +243,28 @@ static void add_other(struct world *world, const char *address, int group, bool 
 	*MEM_PUSH(vfio->others, vfio->n_others) = (struct other_device){
 		.address = mem_dup(address), .guest = mem_dup("games"), .group = group, .alive = alive
 	};
+}
+
+static void somebody_has_it_open(void **state)
+{
+	struct world world;
+
+	(void)state;
+	world_make(&world, "0000:00:02.0 030000 8086:3e92 group=2 driver=i915\n"
+			   "0000:06:00.1 040300 10de:0fbb group=13 driver=snd_hda_intel user=pipewire:812 user=x:9\n"
+			   "0000:07:00.0 0c0330 1b21:2142 group=15 driver=xhci_hcd user=Xorg:70\n"
+			   "0000:08:00.0 010802 144d:a808 group=16 driver=vfio-pci user=qemu-system-x86:71");
+	world_plan(&world, "[pci \"06:00.1\"]\nforce = yes\n");
+	assert_int_equal(world.diags.count, 1);
+	world_expect(&world, "pci-open", "snd_hda_intel|pipewire (pid 812), x (pid 9)|[host] stop");
+	// they end with the desktop, and are looked for again when it is bound
+	world_plan(&world, "[host]\nstop = pipewire\n[pci \"06:00.1\"]\n");
+	assert_int_equal(world.diags.count, 0);
+	world_plan(&world, "[pci \"07:00.0\"]\n");
+	assert_int_equal(world.diags.count, 0);
+	world_plan(&world, "[host]\nstop = pipewire\n[pci \"08:00.0\"]\n");
+	world_expect(&world, "pci-open", "qemu-system-x86 (pid 71)|end that program");
+	world_finish(&world);
 }
 
 static void another_guest_has_it(void **state)
@@ -611,6 +632,7 @@ int main(void)
 		cmocka_unit_test(what_the_host_needs),
 		cmocka_unit_test(the_only_gpu),
 		cmocka_unit_test(the_last_keyboard),
+		cmocka_unit_test(somebody_has_it_open),
 		cmocka_unit_test(another_guest_has_it),
 		cmocka_unit_test(devices_that_do_not_answer),
 		cmocka_unit_test(resets),

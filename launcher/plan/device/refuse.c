@@ -54,6 +54,24 @@ static bool refuse_stuck(struct choosing *c, const struct choice *choice)
 	return true;
 }
 
+// A driver waits for the last user of what it made, and blocks in the kernel meanwhile; only what hangs on USB is
+// told that it goes. What vfio-pci has and somebody uses is in a guest of somebody else's.
+static bool refuse_open(struct choosing *c, const struct choice *choice)
+{
+	const struct pci_device *device = choice->device;
+	bool stub = pci_driver_is_stub(device->driver);
+	bool ends = c->profile->host.display_manager || c->profile->host.stop.count;
+	AUTO_FREE char *text = device_text(device);
+
+	if (!device->detail.n_users || (!stub && (ends || device_is_usb_controller(device))))
+		return false;
+	diag_hint(choosing_report(c, DIAG_HOST_ERROR, "pci-open", choice->section,
+				  "%s: it is not taken away while somebody has it open", text),
+		  stub ? "end that program first" :
+			 "end these programs first, or name the systemd units that they belong to in [host] stop");
+	return true;
+}
+
 // --- unless forced
 
 static bool is_forced(struct choosing *c, const struct choice *choice, const char *reason)
@@ -219,7 +237,7 @@ void choosing_refuse(struct choosing *c)
 	for (size_t i = 0; i < c->n_choices; i++) {
 		const struct choice *choice = &c->choices[i];
 
-		if (refuse_held(c, choice) || refuse_stuck(c, choice) || choice->held)
+		if (refuse_held(c, choice) || refuse_stuck(c, choice) || choice->held || refuse_open(c, choice))
 			continue;
 		for (size_t k = 0; k < ARRAY_SIZE(checks); k++)
 			checks[k](c, choice);

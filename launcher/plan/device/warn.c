@@ -78,14 +78,10 @@ static void warn_live_driver(struct choosing *c, const struct choice *choice)
 
 static void warn_users(struct choosing *c, const struct choice *choice)
 {
-	const struct pci_detail *detail = &choice->device->detail;
-	AUTO_FREE char *text = device_text(choice->device);
+	const struct pci_device *device = choice->device;
+	AUTO_FREE char *text = device_text(device);
 
-	if (detail->n_users && !c->profile->host.display_manager && !c->profile->host.stop.count)
-		diag_hint(choosing_report(c, DIAG_WARNING, "pci-open", choice->section,
-					  "%s: it is not taken away while somebody has it open", text),
-			  "end these programs first, or name the units to stop in [host]");
-	else if (detail->users_unknown && !pci_driver_is_stub(choice->device->driver) && c->facts->root)
+	if (device->detail.users_unknown && !pci_driver_is_stub(device->driver) && c->facts->root)
 		choosing_report(c, DIAG_WARNING, "pci-users-unknown", choice->section,
 				"%s: not all processes could be asked whether they have it open", text);
 }
