@@ -1,0 +1,17 @@
+#!/bin/bash
+# scripts/bench-latency runs to its end where CPUs can be isolated, has a figure for each way of running a guest,
+# and leaves nothing. What the figures are is not judged: run `scripts/bench-latency --lab` to see them.
+# lab: full limit=1800
+. tests/lab/lib.sh
+
+command -v stress-ng >/dev/null || skip "there is no stress-ng: scripts/install-packages bench"
+words=(--rounds 1 --seconds 2)
+asked=build/latency-lab.words
+[[ ! -e $asked ]] || read -ra words <"$asked"
+unset SCRATCH
+scripts/bench-latency "${words[@]}" --out /mnt/lab/latency
+for arm in bare chrt vfiorun; do
+	grep -Eq "^$arm +[0-9.]+ +[0-9.]+ \| +[0-9.]+ +[0-9.]+ +[0-9.]+ +[0-9]+ \| +[1-9]" /mnt/lab/latency/table.txt ||
+		fail "no figures of $arm"
+done
+grep -q '</svg>' /mnt/lab/latency/latency.svg || fail "no plot"
