@@ -5,6 +5,7 @@
 #include "base/cpuset.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "tests/unit/pcitree.h"
 #include "tests/unit/tree.h"
 
 #include <errno.h>
@@ -49,12 +50,6 @@ static void put_in(struct writer *w, const char *dir, const char *name, const ch
 	str_addv(&text, fmt, ap);
 	va_end(ap);
 	put(w, path, "%s", str_text(&text));
-}
-
-static void put_link(struct writer *w, const char *path, const char *target)
-{
-	if (!w->error)
-		w->error = tree_link(w->dir, path, target);
 }
 
 static int core_of(const struct writer *w, int cpu)
@@ -172,30 +167,16 @@ static void put_memory(struct writer *w)
 
 static void put_pci(struct writer *w, int i)
 {
-	AUTO_FREE char *address = mem_printf("%04x:%02x:%02x.0", i / 8192, i / 32 % 256, i % 32);
-	AUTO_FREE char *dir = mem_printf("sys/devices/pci%04x:%02x/%s", i / 8192, i / 32 % 256,
-					 address);
-	AUTO_FREE char *device = mem_printf("/%s", dir);
-	AUTO_FREE char *bus = mem_printf("sys/bus/pci/devices/%s", address);
-	AUTO_FREE char *group = mem_printf("/sys/kernel/iommu_groups/%d", i);
-	AUTO_FREE char *member = mem_printf("%s/devices/%s", group + 1, address);
-	AUTO_FREE char *up = mem_printf("%s/iommu_group", dir);
-	AUTO_FREE char *driver = mem_printf("%s/driver", dir);
 	bool display = i % 64 == 1;
+	AUTO_FREE char *address = mem_printf("%04x:%02x:%02x.0", i / 8192, i / 32 % 256, i % 32);
+	AUTO_FREE char *line = mem_printf("%s %s:%04x %s rev=01 group=%d node=%d reset=flr,bus driver=%s%s", address,
+					  display ? "10de" : "8086", 0x1000 + i % 16,
+					  display ? "030000" : "020000", i, i % w->host->nodes,
+					  display ? "nouveau" : "e1000e",
+					  !display ? "" : i == 1 ? " boot_vga=1" : " boot_vga=0");
 
-	put_in(w, dir, "vendor", "%s", display ? "0x10de" : "0x8086");
-	put_in(w, dir, "device", "0x%04x", 0x1000 + i % 16);
-	put_in(w, dir, "class", "%s", display ? "0x030000" : "0x020000");
-	put_in(w, dir, "revision", "0x01");
-	put_in(w, dir, "irq", "%d", 16 + i % 200);
-	put_in(w, dir, "numa_node", "%d", i % w->host->nodes);
-	put_in(w, dir, "reset_method", "flr bus");
-	if (display)
-		put_in(w, dir, "boot_vga", "%d", i == 1);
-	put_link(w, bus, device);
-	put_link(w, member, device);
-	put_link(w, up, group);
-	put_link(w, driver, display ? "/sys/bus/pci/drivers/nouveau" : "/sys/bus/pci/drivers/e1000e");
+	if (!w->error)
+		w->error = pci_tree_add(w->dir, line);
 }
 
 static void put_system(struct writer *w)

@@ -2,6 +2,7 @@
 #include "tests/unit/bighost.h"
 
 #include "base/cleanup.h"
+#include "base/mem.h"
 #include "launcher/facts/facts.h"
 #include "launcher/guest/paths.h"
 #include "tests/unit/tree.h"
@@ -22,6 +23,8 @@
 enum { PER_CPU = 6, CONSTANT = 16, PER_NODE = 4 };
 // What a plan reads of the machine beside its CPUs: kernel, distribution, memory, firmware.
 enum { PER_PLAN = 64 };
+// Of each PCI device where one is named; of that one, of USB and of the IOMMU.
+enum { PER_DEVICE = 3, PER_DETAIL = 96 };
 
 static struct paths paths = {
 	.run_base = (char *)"/run/vfiorun",
@@ -136,36 +139,55 @@ static void test_pci_devices(void **state)
 	assert_int_equal(group, 1);
 }
 
-// All that a plan for a guest without devices looks at. PCI devices that nobody named cost nothing.
+// What the facts for a plan read on this machine, with so many PCI devices.
+static unsigned long count_plan_reads(const struct big_host *plain, int devices, const char *section)
+{
+	const struct facts_options options = { .paths = &paths };
+	AUTO_FREE char *text = mem_printf("[vm]\nmemory = 1G\n[disk \"a\"]\nfile = /a.raw\n%s", section);
+	struct big_host host = *plain;
+	struct profile profile;
+	struct diags diags = { 0 };
+	struct facts all;
+	unsigned long reads;
+
+	host.pci = devices;
+	assert_int_equal(tree_make("", dir, sizeof(dir)), 0);
+	assert_int_equal(big_host_make(dir, &host), 0);
+	assert_int_equal(root_open(&root, dir, NULL), 0);
+	profile_parse(&profile, "demo.conf", text, &diags);
+	assert_int_equal(diags.count, 0);
+	assert_int_equal(facts_read(&root, &profile, &options, &all, NULL), 0);
+	assert_int_equal(all.pci.count, *section ? devices : 0);
+	reads = root.reads;
+	facts_finish(&all);
+	profile_finish(&profile);
+	diags_finish(&diags);
+	release(NULL);
+	return reads;
+}
+
+static const struct big_host plain = { .cpus = 64, .threads = 2, .sockets = 2, .nodes = 4, .l3_cores = 8 };
+
+// PCI devices that nobody named cost nothing.
 static void test_a_plan_reads_little(void **state)
 {
-	static const struct big_host plain = { .cpus = 64, .threads = 2, .sockets = 2, .nodes = 4,
-					       .l3_cores = 8 };
-	static char text[] = "[vm]\nmemory = 1G\n[disk \"a\"]\nfile = /a.raw\n";
-	unsigned long reads[2];
+	unsigned long without = count_plan_reads(&plain, 0, ""), with = count_plan_reads(&plain, 500, "");
 
 	(void)state;
-	for (size_t i = 0; i < ARRAY_SIZE(reads); i++) {
-		struct big_host host = plain;
-		const struct facts_options options = { .paths = &paths };
-		struct profile profile;
-		struct diags diags = { 0 };
-		struct facts all;
+	assert_int_equal(without, with);
+	assert_in_range(with, plain.cpus, PER_CPU * plain.cpus + PER_PLAN + PER_NODE * plain.nodes);
+}
 
-		host.pci = i ? 500 : 0;
-		assert_int_equal(tree_make("", dir, sizeof(dir)), 0);
-		assert_int_equal(big_host_make(dir, &host), 0);
-		assert_int_equal(root_open(&root, dir, NULL), 0);
-		profile_parse(&profile, "demo.conf", text, &diags);
-		assert_int_equal(facts_read(&root, &profile, &options, &all, NULL), 0);
-		reads[i] = root.reads;
-		assert_in_range(reads[i], host.cpus, PER_CPU * host.cpus + PER_PLAN + PER_NODE * host.nodes);
-		facts_finish(&all);
-		profile_finish(&profile);
-		diags_finish(&diags);
-		release(NULL);
-	}
-	assert_int_equal(reads[0], reads[1]);
+// Those beside the one that is named cost three reads each.
+static void test_a_plan_with_a_device(void **state)
+{
+	static const char section[] = "[pci \"0000:00:02.0\"]\n";
+	unsigned long none = count_plan_reads(&plain, 0, "");
+	unsigned long some = count_plan_reads(&plain, 250, section), more = count_plan_reads(&plain, 500, section);
+
+	(void)state;
+	assert_int_equal(more - some, PER_DEVICE * 250);
+	assert_in_range(some - none, PER_DEVICE * 250, PER_DEVICE * 250 + PER_DETAIL);
 }
 
 static void test_shapes_that_do_not_divide(void **state)
@@ -193,6 +215,7 @@ int main(void)
 		TEST(test_reads_stay_few_on_a_favoured_core),
 		TEST(test_pci_devices),
 		TEST(test_a_plan_reads_little),
+		TEST(test_a_plan_with_a_device),
 		TEST(test_shapes_that_do_not_divide),
 	};
 

@@ -162,62 +162,74 @@ static char *read_link_name(struct root *root, const struct pci_device *device, 
 	return mem_dup(slash ? slash + 1 : target);
 }
 
-static void add_member(struct pci_facts *facts, const char *address, int group)
-{
-	const struct pci_device *device = pci_facts_find(facts, address);
-
-	if (device)
-		facts->items[device - facts->items].group = group;
-	facts->iommu |= device != NULL;
-}
-
-// By group there are fewer directories than devices. False: the tree has none of it.
-static bool read_groups(struct root *root, struct pci_facts *facts)
+// An empty directory says that the IOMMU is off; a captured tree may lack it, and have the links all the same.
+static void read_groups(struct root *root, struct pci_facts *facts)
 {
 	AUTO_STRV struct strv groups = { 0 };
 
-	if (root_list(root, "sys/kernel/iommu_groups", &groups) < 0)
-		return false;
-	for (size_t i = 0; i < groups.count; i++) {
-		AUTO_FREE char *path = mem_printf("sys/kernel/iommu_groups/%s/devices", groups.items[i]);
-		AUTO_STRV struct strv members = { 0 };
-		int group;
-
-		if (!str_parse_int(groups.items[i], &group) || group < 0)
-			continue;
-		root_list(root, path, &members);
-		for (size_t j = 0; j < members.count; j++)
-			add_member(facts, members.items[j], group);
-	}
-	return true;
-}
-
-static void read_group_links(struct root *root, struct pci_facts *facts)
-{
+	if (root_list(root, "sys/kernel/iommu_groups", &groups) == 0 && !groups.count)
+		return;
 	for (size_t i = 0; i < facts->count; i++) {
 		AUTO_FREE char *name = read_link_name(root, &facts->items[i], "iommu_group");
 		int group;
 
-		if (name && str_parse_int(name, &group) && group >= 0)
-			add_member(facts, facts->items[i].address, group);
+		if (!name || !str_parse_int(name, &group) || group < 0)
+			continue;
+		facts->items[i].group = group;
+		facts->iommu = true;
 	}
 }
 
-// The nearest of the bridges that lead to its bus; a virtual function may be on a bus that has no bridge of
-// its own, behind the one of its physical function.
-static int find_bridge(const struct pci_facts *facts, const struct pci_device *device)
+// Bridges that lead somewhere, as indices, by domain and first bus.
+struct bridges {
+	size_t *items;
+	size_t count;
+};
+
+static int compare_bridges(const void *a, const void *b, void *context)
 {
-	int found = -1;
+	const struct pci_facts *facts = context;
+	const struct pci_device *x = &facts->items[*(const size_t *)a], *y = &facts->items[*(const size_t *)b];
 
+	if (x->domain != y->domain)
+		return x->domain < y->domain ? -1 : 1;
+	return x->bus_behind - y->bus_behind;
+}
+
+static void list_bridges(struct pci_facts *facts, struct bridges *out)
+{
 	for (size_t i = 0; i < facts->count; i++) {
-		const struct pci_device *bridge = &facts->items[i];
-
-		if (bridge->bus_behind && bridge->domain == device->domain &&
-		    device->bus >= bridge->bus_behind && device->bus <= bridge->last_bus_behind &&
-		    (found < 0 || bridge->bus_behind > facts->items[found].bus_behind))
-			found = (int)i;
+		if (facts->items[i].bus_behind)
+			*MEM_PUSH(out->items, out->count) = i;
 	}
-	return found;
+	if (out->count)
+		qsort_r(out->items, out->count, sizeof(*out->items), compare_bridges, facts);
+}
+
+// The nearest of the bridges that lead to its bus: of those that begin at or before it, the last that goes so far. A
+// virtual function may be on a bus that no bridge begins with, behind the one of its physical function.
+static int find_bridge(const struct pci_facts *facts, const struct bridges *bridges, const struct pci_device *device)
+{
+	size_t low = 0, high = bridges->count;
+
+	while (low < high) {
+		size_t middle = (low + high) / 2;
+		const struct pci_device *at = &facts->items[bridges->items[middle]];
+
+		if (at->domain < device->domain || (at->domain == device->domain && at->bus_behind <= device->bus))
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	for (; low > 0; low--) {
+		const struct pci_device *at = &facts->items[bridges->items[low - 1]];
+
+		if (at->domain != device->domain)
+			break;
+		if (device->bus <= at->last_bus_behind)
+			return (int)bridges->items[low - 1];
+	}
+	return -1;
 }
 
 // "../../../devices/pci0000:00/0000:00:1c.0/0000:01:00.0", where no configuration tells of buses.
@@ -238,18 +250,19 @@ static int find_bridge_by_link(struct root *root, const struct pci_facts *facts,
 
 static void find_parents(struct root *root, struct pci_facts *facts)
 {
-	bool buses_known = false, bridges = false;
+	struct bridges bridges = { 0 };
+	bool any = false;
 
-	for (size_t i = 0; i < facts->count; i++) {
-		bridges |= facts->items[i].header != PCI_HEADER_TYPE_NORMAL;
-		buses_known |= facts->items[i].bus_behind != 0;
-	}
-	for (size_t i = 0; i < facts->count && bridges; i++) {
+	list_bridges(facts, &bridges);
+	for (size_t i = 0; i < facts->count; i++)
+		any |= facts->items[i].header != PCI_HEADER_TYPE_NORMAL;
+	for (size_t i = 0; i < facts->count && any; i++) {
 		struct pci_device *device = &facts->items[i];
 
-		device->parent = buses_known ? find_bridge(facts, device) :
-					       find_bridge_by_link(root, facts, device);
+		device->parent = bridges.count ? find_bridge(facts, &bridges, device) :
+						 find_bridge_by_link(root, facts, device);
 	}
+	free(bridges.items);
 }
 
 void pci_facts_read(struct root *root, struct pci_facts *facts)
@@ -260,8 +273,7 @@ void pci_facts_read(struct root *root, struct pci_facts *facts)
 		read_identity(root, &facts->items[i]);
 		facts->items[i].driver = read_link_name(root, &facts->items[i], "driver");
 	}
-	if (!read_groups(root, facts))
-		read_group_links(root, facts);
+	read_groups(root, facts);
 	find_parents(root, facts);
 }
 
