@@ -101,8 +101,10 @@ static int open_guest(struct top *top, struct json_object *status, struct err *e
 		top->pidfd = process_open(&id);
 	if (r == 0 && top->pidfd < 0)
 		r = top->pidfd;
-	if (r < 0)
-		return err_set(err, r, "%s does not run (process %d: %s)", name, top->pid, strerror(-r));
+	if (r < 0) {
+		err_set(err, r, "%s does not run (process %d: %s)", name, top->pid, strerror(-r));
+		return err_hint(err, "`vfiorun status %s` says what is left of it", name);
+	}
 	r = root_open(&top->root, NULL, err);
 	return r < 0 ? r : find_threads(top, status, err);
 }
@@ -151,7 +153,9 @@ static void add_found(struct watch *watch, const struct thread_counts *counts)
 	AUTO_FREE char *name = NULL;
 	int index;
 
-	if (sscanf(counts->name, "CPU %d/", &index) == 1)
+	if (counts->tid == counts->pid && strncmp(counts->name, "vhost-", 6) != 0)
+		name = mem_dup("emulator");
+	else if (sscanf(counts->name, "CPU %d/", &index) == 1)
 		name = mem_printf("vcpu%d", index);
 	else if (strncmp(counts->name, "IO ", 3) == 0)
 		name = mem_dup(counts->name + 3);

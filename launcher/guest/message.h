@@ -24,7 +24,7 @@ enum message_type {
 };
 
 enum run_state { RUN_OTHER, RUN_RUNNING, RUN_PAUSED };
-enum guest_event { EVENT_RESET, EVENT_PANIC, EVENT_WATCHDOG };
+enum guest_event { EVENT_RESET, EVENT_PANIC, EVENT_WATCHDOG, EVENT_PAUSED, EVENT_RESUMED };
 
 struct message {
 	uint32_t type;

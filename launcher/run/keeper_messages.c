@@ -140,16 +140,19 @@ static void handle_event(struct keeper *keeper, const struct message *message)
 {
 	static const char *const texts[] = { [EVENT_RESET] = "the guest was reset",
 					     [EVENT_PANIC] = "the guest panicked",
-					     [EVENT_WATCHDOG] = "the guest's watchdog fired" };
+					     [EVENT_WATCHDOG] = "the guest's watchdog fired",
+					     [EVENT_PAUSED] = "the guest is paused",
+					     [EVENT_RESUMED] = "the guest goes on" };
+	bool bad = message->value == EVENT_PANIC || message->value == EVENT_WATCHDOG;
 
 	if (message->value < 0 || (size_t)message->value >= ARRAY_SIZE(texts))
 		return;
 	// a guest that starts anew after a panic is well again
 	if (message->value == EVENT_PANIC || message->value == EVENT_RESET)
 		keeper->panicked = message->value == EVENT_PANIC;
-	log_message(message->value == EVENT_RESET ? LOG_LEVEL_INFO : LOG_LEVEL_WARNING, "%s",
-		    texts[message->value]);
-	keeper_rescan(keeper);
+	log_message(bad ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO, "%s", texts[message->value]);
+	if (message->value != EVENT_PAUSED)
+		keeper_rescan(keeper);
 }
 
 static void handle_closed(struct keeper *keeper, const struct message *message)

@@ -56,6 +56,7 @@ struct monitor {
 	bool continued;
 	enum phase phase;
 	char run_state[32]; // QEMU's word
+	bool told_paused;   // to the keeper, who has not been told that it went on
 	struct client *clients;
 	uint64_t last_serial;
 	struct console console;

@@ -277,14 +277,21 @@ static void event_watchdog(struct monitor *monitor, struct json_object *data)
 static void event_stop(struct monitor *monitor, struct json_object *data)
 {
 	(void)data;
-	if (strcmp(monitor->run_state, "shutdown") != 0)
-		tell_state(monitor, "paused");
+	if (strcmp(monitor->run_state, "shutdown") == 0)
+		return;
+	tell_state(monitor, "paused");
+	tell_event(monitor, EVENT_PAUSED);
+	monitor->told_paused = true;
 }
 
 static void event_resume(struct monitor *monitor, struct json_object *data)
 {
 	(void)data;
 	tell_state(monitor, "running");
+	// the first one is the start
+	if (monitor->told_paused)
+		tell_event(monitor, EVENT_RESUMED);
+	monitor->told_paused = false;
 }
 
 static void on_event(void *context, const char *name, struct json_object *data, int64_t seconds,

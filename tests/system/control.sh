@@ -100,6 +100,10 @@ expect 0 "$VFIORUN" resume "$name"
 expect 0 "$VFIORUN" reset "$name"
 ends 0 $subscriber
 same "STOP RESUME RESET" "$(jq -r '.event // empty' "$SCRATCH/events" | xargs)" "the events"
+log_says() {
+	[[ $("$VFIORUN" log "$name" | sed -n 's/^.*vfiorun: \(the guest .*\)/\1/p' | tail -n 3 | paste -sd, -) == "$1" ]]
+}
+within 5 log_says "the guest is paused,the guest goes on,the guest was reset" || fail "the log: $("$VFIORUN" log "$name")"
 
 note "waiters are told"
 printf '{"id":"w","do":"wait"}\n' | timeout 20 "$talk" "$socket" 1 >"$SCRATCH/waited" &

@@ -122,6 +122,7 @@ wait "$keeper" 2>/dev/null
 expect 0 "$VFIORUN" top "$name" --once
 expect_out '^vcpu0 '
 expect_out '^vcpu1 '
+expect_out '^emulator '
 "$VFIORUN" top "$name" --json --interval 0.2 >"$SCRATCH/stream" 2>"$SCRATCH/stream.err" &
 stream=$!
 within 10 test -s "$SCRATCH/stream" || fail "no stream of a guest without a keeper"
