@@ -40,13 +40,33 @@ static bool opens_taps(const struct plan *plan)
 	return false;
 }
 
-static bool makes_files(const struct plan *plan)
+static bool has_change(const struct plan *plan, const char *kind)
 {
 	for (size_t i = 0; i < plan->changes.count; i++) {
-		if (str_eq(plan->changes.items[i].kind, "file"))
+		if (str_eq(plan->changes.items[i].kind, kind))
 			return true;
 	}
 	return false;
+}
+
+static bool makes_files(const struct plan *plan)
+{
+	return has_change(plan, "file");
+}
+
+static bool gives_nodes(const struct plan *plan)
+{
+	return has_change(plan, "owner");
+}
+
+static bool binds_devices(const struct plan *plan)
+{
+	return has_change(plan, "bind");
+}
+
+static bool loads_modules(const struct plan *plan)
+{
+	return has_change(plan, "module");
 }
 
 static const struct need {
@@ -61,6 +81,10 @@ static const struct need {
 	{ CAP_CHOWN, changes_user }, // its sockets and its directory
 	{ CAP_CHOWN, makes_files },
 	{ CAP_FOWNER, makes_files }, // removing them from /dev/shm, which is sticky
+	{ CAP_CHOWN, gives_nodes },
+	{ CAP_FOWNER, gives_nodes },
+	{ CAP_SYS_PTRACE, binds_devices }, // who has a device's nodes open, before it is taken from its driver
+	{ CAP_SYS_MODULE, loads_modules }, // modprobe's and rmmod's, out of the bounding set
 	{ CAP_SYS_RESOURCE, locks_memory },
 	{ CAP_SYS_ADMIN, makes_kvm_node }, // a mount namespace with a device node in it
 	{ CAP_MKNOD, makes_kvm_node },

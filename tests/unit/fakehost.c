@@ -7,6 +7,7 @@
 #include "base/io.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "tests/unit/fakepci.h"
 #include "tests/unit/tree.h"
 #include "tune/host/process.h"
 
@@ -195,6 +196,8 @@ static void kernel(struct fakehost *fake)
 			tree_writef(fake->tree, answers[i].path + 1, "%s\n", said.text);
 	}
 	answer_slowly(fake);
+	if (fake->has_devices)
+		fakepci_kernel(fake->tree);
 }
 
 static void write_later(struct fakehost *fake, const char *value)
@@ -250,6 +253,14 @@ void fakehost_make(struct fakehost *fake)
 	kernel(fake);
 }
 
+void fakehost_add_devices(struct fakehost *fake)
+{
+	int r = tree_add(fake->tree, fakepci_manifest);
+
+	assert(r == 0);
+	fake->has_devices = true;
+}
+
 static void close_if(int *fd)
 {
 	if (*fd >= 0)
@@ -291,12 +302,17 @@ static struct strv *printed;
 static int print_entry(const char *path, const struct stat *st, int type, struct FTW *walk)
 {
 	AUTO_STR struct str text = { 0 };
+	char target[256];
+	ssize_t n;
 
 	(void)walk;
-	if (type == FTW_F)
+	if (S_ISREG(st->st_mode))
 		io_read_file(AT_FDCWD, path, &text, 4096, NULL);
+	n = readlink(path, target, sizeof(target));
+	if (n > 0)
+		str_addn(&text, target, (size_t)n);
 	strv_addf(printed, "%s %o %u:%u %lld %s", path, st->st_mode, st->st_uid, st->st_gid,
-		  type == FTW_F ? (long long)st->st_size : 0, str_text(&text));
+		  type == FTW_F && S_ISREG(st->st_mode) ? (long long)st->st_size : 0, str_text(&text));
 	return 0;
 }
 
@@ -378,6 +394,13 @@ static int start(void *context, const char *name, struct process_id *id, int *go
 	return 0;
 }
 
+static int run(void *context, const char *const argv[], struct str *out, struct err *err)
+{
+	const struct fakeguest *guest = context;
+
+	return fakepci_run(guest->fake->tree, argv, out, err);
+}
+
 void fakeguest_open(struct fakeguest *guest, struct fakehost *fake, const char *name)
 {
 	struct err err = ERR_NONE;
@@ -394,6 +417,7 @@ void fakeguest_open(struct fakeguest *guest, struct fakehost *fake, const char *
 	guest->host.before_write = before_write;
 	guest->host.after_write = after_write;
 	guest->host.start = start;
+	guest->host.run = run;
 	guest->host.context = guest;
 	guest->world = (struct journal_world){
 		.host = &guest->host,

@@ -26,6 +26,7 @@ struct fakehost {
 	char tree[300]; // the root of the host
 	int runs; // as struct journal_world wants it
 	char *slow, *slow_wanted; // what the slow one shows, and what it comes round to, or NULL
+	bool has_devices;
 	int alive[2];	// a pipe whose write end every helper holds
 };
 
@@ -35,6 +36,9 @@ struct fakehost {
 // In /dev/shm, where fsync costs nothing. The caller becomes the reaper of orphans.
 void fakehost_make(struct fakehost *fake);
 void fakehost_remove(struct fakehost *fake);
+
+// And what fakepci.h has. It makes each write slower, so only tests that need it have it.
+void fakehost_add_devices(struct fakehost *fake);
 
 // All files with mode and content, sorted; the caller frees. Lets the latency device forget first.
 char *fakehost_print(struct fakehost *fake);

@@ -5,6 +5,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "tune/change/apart.h"
 #include "tune/change/kind.h"
 
 #include <ctype.h>
@@ -23,6 +24,11 @@ static const struct change_kind *const kinds[] = {
 	&change_kind_shm,
 	&change_kind_aside,
 	&change_kind_pool,
+	&change_kind_bind,
+	&change_kind_owner,
+	&change_kind_module,
+	&change_kind_unit,
+	&change_kind_console,
 };
 
 const struct change_kind *const *change_kinds(size_t *count)
@@ -98,11 +104,13 @@ int change_host_open(struct change_host *host, const char *root, struct err *err
 	if (fd < 0)
 		return err_sys(err, -errno, "%s", root);
 	host->root = fd;
+	host->live = strcmp(root, "/") == 0;
 	return 0;
 }
 
 void change_host_finish(struct change_host *host)
 {
+	change_host_rest(host);
 	while (host->n_held)
 		change_held_drop(host, &host->held[host->n_held - 1]);
 	free(host->held);
@@ -123,14 +131,52 @@ void change_host_after_write(struct change_host *host)
 		host->after_write(host->context, host->writes);
 }
 
+int change_host_next_write(struct change_host *host)
+{
+	change_host_after_write(host);
+	return change_host_before_write(host);
+}
+
+struct apart *change_host_apart(struct change_host *host)
+{
+	if (!host->apart) {
+		host->apart = mem_new(1, sizeof(*host->apart));
+		apart_init(host->apart, host->root);
+	}
+	return host->apart;
+}
+
+void change_host_rest(struct change_host *host)
+{
+	if (!host->apart)
+		return;
+	apart_finish(host->apart);
+	free(take(host->apart));
+}
+
+const char *change_name(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
+}
+
+// While anything on the machine is renamed or mounted the kernel can't vouch for a "..", and says EAGAIN.
+enum { RACES_MAX = 64 };
+
 int change_open(struct change_host *host, const char *path, int flags, uint64_t resolve)
 {
 	struct open_how how = {
 		.flags = (uint64_t)(flags | O_CLOEXEC),
 		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | resolve,
 	};
-	long fd = syscall(SYS_openat2, host->root, path, &how, sizeof(how));
+	long fd = -1;
 
+	for (int i = 0; i < RACES_MAX; i++) {
+		fd = syscall(SYS_openat2, host->root, path, &how, sizeof(how));
+		if (fd >= 0 || errno != EAGAIN)
+			break;
+	}
 	return fd < 0 ? -errno : (int)fd;
 }
 
@@ -211,7 +257,9 @@ static bool is_clean(const char *path)
 int change_check_path(const struct change_kind *kind, const char *path, struct err *err)
 {
 	if (!kind->places)
-		return str_is_name(path) ? 0 : err_set(err, -EPERM, "%s: not a name", path);
+		return (kind->is_name ? kind->is_name : str_is_name)(path) ?
+			       0 :
+			       err_set(err, -EPERM, "%s: not a name", path);
 	if (!is_clean(path))
 		return err_set(err, -EPERM, "%s: not a plain absolute path", path);
 	for (const char *const *place = kind->places; *place; place++) {

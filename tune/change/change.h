@@ -12,7 +12,7 @@ struct str;
 
 // `was` and `got` are NULL for "nothing there" (a file that did not exist, a process not started).
 struct change {
-	const char *kind; // name of a row of the table: "set", "file", "process", "hold"
+	const char *kind; // name of a row of the table: "set", "file", "bind", …
 	char *path;	  // what is changed; for a process its name
 	char *was;	  // before us; the planner may know it, the record always does
 	char *want;	  // what we ask for
@@ -35,14 +35,17 @@ struct change {
 //            "sleep"
 //   bind     "DRIVER" or "DRIVER override=NAME" for the      the same
 //            device directory /sys/bus/pci/devices/ADDRESS;
-//            DRIVER "none": no driver has it
+//            DRIVER "none": no driver has it. A third word
+//            "rebind=no": it is not given back
 //   owner    "uid=1000 gid=36 mode=0600" of a node in /dev   the same
-//            or /run
-//   module   "loaded", for a module's name; nothing: not     "loaded"
-//            loaded
+//            or /run; what is not said is left as it is
+//   module   "loaded" or "unloaded", for a module's name     the same; behind "unloaded" may stand
+//                                                            "absent=NAME,…": what it needs and
+//                                                            is not loaded either
 //   unit     "active" or "inactive", for a systemd unit      the same
-//   console  "bound" or "unbound", for a virtual console of  the same
-//            /sys/class/vtconsole
+//   console  "bound" or "unbound", for a virtual console     the same; behind "bound" may stand
+//            /sys/class/vtconsole/NAME, or the boot          "driver=NAME"
+//            framebuffer /sys/bus/platform/devices/NAME
 //   pool     "+64", pages more for a node's nr_hugepages;    the persistent pages: a count. The
 //            behind it "compact" and "drop-caches" say what   record's want is one, too
 //            may be done to come by them
@@ -60,6 +63,7 @@ struct change *change_add(struct change_list *list, const char *kind, const char
 	__attribute__((format(printf, 6, 7)));
 void change_list_finish(struct change_list *list);
 
+struct apart;
 struct change_held;
 
 // The host as changes see it: `root` is the directory that /sys, /proc, /dev and /run are taken
@@ -67,6 +71,7 @@ struct change_held;
 // be let go (process) lives in here until change_host_finish.
 struct change_host {
 	int root; // directory fd
+	bool live; // it is this machine's
 	struct change_held *held;
 	size_t n_held;
 	// Called before every write to the host or to a journal with its number, from 1; a negative
@@ -84,8 +89,11 @@ struct change_host {
 	// Told how far a write has come that takes its time. A negative answer gives it up. May be NULL.
 	int (*progress)(void *context, const char *text);
 	int pool_patience_ms; // how long a pool is asked again that got too little
+	// Runs a program to its end, as program_run does; NULL in the program, tests have their own.
+	int (*run)(void *context, const char *const argv[], struct str *out, struct err *err);
 	void *context;
 	unsigned long writes;
+	struct apart *apart; // for what may hang; NULL until it is needed, and between two walks
 };
 
 enum { CHANGE_POOL_PATIENCE_MS = 5000 };
@@ -120,12 +128,22 @@ struct change_kind {
 	bool (*partly)(const char *now, const char *was, const char *want);
 	// The command by which a person puts `was` back.
 	void (*remedy)(const struct change *change, struct str *out);
+	// For a write of several steps: `now` is what one from `from` to `to`, or back, may have left when it
+	// was cut short. NULL: there is nothing in between.
+	bool (*between)(const char *now, const char *from, const char *to);
+	// Once it was made it shall stay, whatever becomes of the guest. NULL: nothing does.
+	bool (*keeps)(const struct change *change);
+	bool (*is_name)(const char *name); // of those without places; NULL: str_is_name
 	bool creates;	  // nothing may be there before, or where shared only what is as wanted
 	bool shared;	  // one value for all guests: theirs pile up on ours (see journal.h)
 	bool survives_us; // the effect outlives this process (false for hold and inhibit)
 	// How long the kernel may take until what was written can be read. 0: it answers at once.
 	int patience_ms;
 	bool passing;	  // needed until QEMU has its memory: undone by journal_settle already
+	bool exclusive;	  // what one guest has changed no other one may
+	bool yields;	  // a write that answers -EBUSY leaves it to those who use it now
+	// It may go away with its device, and then nothing is left to put back: what is said of that, "" nothing.
+	const char *gone;
 };
 
 const struct change_kind *change_kind_find(const char *name); // NULL: no such kind

@@ -65,14 +65,26 @@ bool journal_report_failed(const struct journal_report *report)
 	return false;
 }
 
+static int refuse_anothers(struct walk *walk, const struct change_kind *kind, const char *path, struct err *err)
+{
+	const char *owner = kind->exclusive ? walk_find_owner(walk, kind, path) : NULL;
+
+	if (!owner)
+		return 0;
+	return err_set(err, -EBUSY, "%s: guest %s has it; end that one first (or, if it is dead, `vfiorun revert "
+				    "%s`)", path, owner, owner);
+}
+
 static int read_and_record(struct walk *walk, const struct change_kind *kind,
 			   const struct change *change, struct err *err)
 {
 	struct change found = { .kind = kind->name, .path = change->path, .want = change->want,
 				.why = change->why };
 	AUTO_FREE char *was = NULL, *want = NULL;
-	int r = kind->read(walk->world->host, &found, &was, err);
+	int r = refuse_anothers(walk, kind, change->path, err);
 
+	if (r == 0)
+		r = kind->read(walk->world->host, &found, &was, err);
 	if (r < 0)
 		return r;
 	if (!was && !kind->creates)
@@ -135,7 +147,9 @@ int journal_apply(struct journal *journal, struct journal_world *world, const st
 		if (r < 0)
 			walk_undo(&walk, record);
 	}
+	change_host_rest(world->host);
 	lock_drop(world->lock);
+	walk_finish(&walk);
 	return r;
 }
 
@@ -194,6 +208,7 @@ static int walk_back(struct journal *journal, struct journal_world *world,
 		walk_find_neighbours(&walk);
 		undo(&walk);
 	}
+	change_host_rest(world->host);
 	lock_drop(world->lock);
 	walk_finish(&walk);
 	return journal_report_failed(out) ? -EIO : 0;

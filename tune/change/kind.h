@@ -9,7 +9,8 @@
 #include <sys/types.h>
 
 extern const struct change_kind change_kind_set, change_kind_file, change_kind_process,
-	change_kind_hold, change_kind_inhibit, change_kind_shm, change_kind_aside;
+	change_kind_hold, change_kind_inhibit, change_kind_shm, change_kind_aside, change_kind_bind,
+	change_kind_owner, change_kind_module, change_kind_unit, change_kind_console;
 
 // What the kinds that are about files share (kind_file.c). The directory that the path is in, without following
 // any link, since users write to /dev/shm; `name` points into the path. Returns a descriptor or -errno.
@@ -42,6 +43,15 @@ int change_host_before_write(struct change_host *host);
 void change_host_after_write(struct change_host *host);
 
 extern const struct change_kind change_kind_pool;
+// Between two writes of one kind->write, as if each were a write of its own. Returns 0 or -errno.
+int change_host_next_write(struct change_host *host);
+
+// The child that does what may hang; lives until change_host_rest.
+struct apart *change_host_apart(struct change_host *host);
+void change_host_rest(struct change_host *host);
+
+// The last part of a path.
+const char *change_name(const char *path);
 
 // Text as a shell takes it for one word.
 void change_quote(const char *text, struct str *out);

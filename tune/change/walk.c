@@ -63,6 +63,11 @@ static char *explain(const struct journal_record *record, const char *now, const
 	return str_take(&text);
 }
 
+static bool is_between(const struct change_kind *kind, const char *now, const char *from, const char *to)
+{
+	return kind->between && now && from && to && kind->between(now, from, to);
+}
+
 // The values that the host may show because of this record, besides `was`.
 static bool is_ours(const struct change_kind *kind, const struct journal_record *record,
 		    const char *now)
@@ -71,14 +76,16 @@ static bool is_ours(const struct change_kind *kind, const struct journal_record 
 
 	// an undo got this far and was not settled, and then we were handed another `was`
 	for (size_t i = 0; i < record->n_undone; i++) {
-		if (change_equal(kind, now, record->undone[i]))
+		if (change_equal(kind, now, record->undone[i]) ||
+		    is_between(kind, now, record->undone[i], record->has_got ? change->got : change->want))
 			return true;
 	}
 	if (record->has_got)
 		return change_equal(kind, now, change->got);
 	// we died before the answer was written down: the write was made or not, or in part
 	return change_equal(kind, now, record->found) || change_answers(kind, now, change->want) ||
-	       (kind->partly && now && kind->partly(now, record->found, change->want));
+	       (kind->partly && now && kind->partly(now, record->found, change->want)) ||
+	       is_between(kind, now, record->found, change->want);
 }
 
 static bool is_of_same(const struct journal_record *a, const struct journal_record *b)
@@ -210,6 +217,16 @@ int walk_read_back(struct walk *walk, const struct change_kind *kind, const stru
 	}
 }
 
+// What we could not put back may be what keeps it in use.
+static bool newer_stands(const struct journal *journal, const struct journal_record *record)
+{
+	for (size_t i = 0; i < journal->count; i++) {
+		if (journal->records[i].number > record->number && !journal->records[i].done)
+			return true;
+	}
+	return false;
+}
+
 static void put_back(struct walk *walk, const struct change_kind *kind,
 		    struct journal_record *record, const char *before)
 {
@@ -222,6 +239,12 @@ static void put_back(struct walk *walk, const struct change_kind *kind,
 	// matters only if no `done` gets to follow: no reason to leave the host as it is
 	journal_add_undo(walk->journal, host, record->number, NULL);
 	r = walk_write(walk, kind, change, change->was, &err);
+	if (r == -EBUSY && kind->yields && !newer_stands(walk->journal, record)) {
+		middle = mem_printf("in use by now (%s), so it was left alone", err.text);
+		walk_report(walk, change, false, explain(record, before, middle));
+		settle(walk, record, "foreign");
+		return;
+	}
 	if (r == 0)
 		r = walk_read_back(walk, kind, change, change_equal, change->was, &now, &err);
 	if (r == 0 && change_equal(kind, now, change->was)) {
@@ -243,8 +266,14 @@ static void undo_top(struct walk *walk, const struct change_kind *kind,
 
 	if (r < 0) {
 		walk_report(walk, change, true, explain(record, "not to be seen", err.text));
+	} else if (!now && kind->gone) {
+		if (*kind->gone)
+			walk_report(walk, change, false, mem_printf("%s: %s", change->path, kind->gone));
+		settle(walk, record, "gone");
 	} else if (change_equal(kind, now, change->was)) {
 		settle(walk, record, "already");
+	} else if (record->has_got && kind->keeps && kind->keeps(change)) {
+		settle(walk, record, "kept");
 	} else if (is_ours(kind, record, now)) {
 		put_back(walk, kind, record, now);
 	} else {
@@ -311,6 +340,21 @@ static void add_neighbour(struct walk *walk, const char *name)
 	}
 	other = MEM_PUSH(walk->others, walk->n_others);
 	*other = (struct neighbour){ .name = mem_dup(name), .journal = journal };
+}
+
+const char *walk_find_owner(struct walk *walk, const struct change_kind *kind, const char *path)
+{
+	walk_find_neighbours(walk);
+	for (size_t i = 0; i < walk->n_others; i++) {
+		const struct journal *journal = &walk->others[i].journal;
+
+		for (size_t j = 0; j < journal->count; j++) {
+			if (!journal->records[j].done && str_eq(journal->records[j].kind, kind->name) &&
+			    str_eq(journal->records[j].change.path, path))
+				return walk->others[i].name;
+		}
+	}
+	return NULL;
 }
 
 void walk_find_neighbours(struct walk *walk)

@@ -28,6 +28,8 @@ struct walk {
 
 // Reads the journals of all other guests; what can't be read is reported.
 void walk_find_neighbours(struct walk *walk);
+// The other guest that has changed this and not put it back, or NULL.
+const char *walk_find_owner(struct walk *walk, const struct change_kind *kind, const char *path);
 void walk_finish(struct walk *walk);
 
 // Adds to the report, if there is one. Takes ownership of text; `change` may be NULL.

@@ -143,7 +143,7 @@ void thread_list_finish(struct thread_list *list)
 	*list = (struct thread_list){ 0 };
 }
 
-static int read_comm(pid_t pid, char *buf, size_t size)
+int process_read_name(pid_t pid, char *buf, size_t size)
 {
 	char path[PATH_SIZE];
 	int n;
@@ -152,7 +152,7 @@ static int read_comm(pid_t pid, char *buf, size_t size)
 	n = read_small(path, buf, size);
 	if (n > 0 && buf[n - 1] == '\n')
 		buf[--n] = '\0';
-	return n;
+	return n < 0 ? n : 0;
 }
 
 // Anybody may call a program "vhost-1234"; only the kernel makes kernel threads.
@@ -162,7 +162,7 @@ static bool is_vhost_of(pid_t thread, pid_t pid)
 	struct stat_fields fields;
 
 	snprintf(want, sizeof(want), "vhost-%d", (int)pid);
-	return read_comm(thread, name, sizeof(name)) > 0 && str_eq(name, want) &&
+	return process_read_name(thread, name, sizeof(name)) == 0 && str_eq(name, want) &&
 	       read_stat(thread, &fields) == 0 && (fields.flags & KERNEL_THREAD);
 }
 

@@ -15,6 +15,9 @@ struct process_id {
 
 int process_read_id(pid_t pid, struct process_id *out); // 0 or -errno (-ESRCH: gone, or a zombie)
 
+// Its name as in comm(5). Returns 0 or -errno (-ESRCH: gone).
+int process_read_name(pid_t pid, char *buf, size_t size);
+
 // A pidfd on exactly this process, or -errno (-ESRCH: gone or another one by now).
 int process_open(const struct process_id *id);
 

@@ -1,0 +1,519 @@
+// SPDX-License-Identifier: MIT
+// The kinds by which devices go to a guest: bind, owner, module, unit, console. That each write may fail or be the
+// last one is tried in test_journal_death.c.
+#include "tune/change/change.h"
+
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "base/io.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "tests/unit/fakehost.h"
+#include "tests/unit/fakepci.h"
+#include "tests/unit/tree.h"
+#include "tune/change/apart.h"
+
+#include <fcntl.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include <cmocka.h>
+
+#define DEVICES "/sys/bus/pci/devices/"
+#define GPU DEVICES "0000:06:00.0"
+#define SOUND DEVICES "0000:06:00.1"
+#define SPARE DEVICES "0000:07:00.0"
+#define VFIO "vfio-pci override=vfio-pci"
+
+static struct fakehost fake;
+static struct fakeguest guest;
+static char *before;
+
+static int setup(void **state)
+{
+	(void)state;
+	fakehost_make(&fake);
+	fakehost_add_devices(&fake);
+	fakeguest_open(&guest, &fake, "g");
+	before = fakehost_print(&fake);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	free(take(before));
+	fakeguest_close(&guest);
+	fakehost_remove(&fake);
+	return 0;
+}
+
+static int apply_by(struct fakeguest *who, const char *kind, const char *path, const char *want, struct err *err)
+{
+	struct change_list list = { 0 };
+	int r;
+
+	change_add(&list, kind, path, NULL, want, "a test wants it");
+	r = fakeguest_apply(who, &list, err);
+	change_list_finish(&list);
+	return r;
+}
+
+static void apply(const char *kind, const char *path, const char *want)
+{
+	struct err err = ERR_NONE;
+
+	if (apply_by(&guest, kind, path, want, &err) < 0)
+		fail_msg("%s", err.text);
+}
+
+static void refuse(const char *kind, const char *path, const char *want, int code, const char *part)
+{
+	struct err err = ERR_NONE;
+	int r = apply_by(&guest, kind, path, want, &err);
+
+	if (r != code || !strstr(err.text, part))
+		fail_msg("%s %s: %d \"%s\", not %d \"…%s…\"", kind, path, r, err.text, code, part);
+}
+
+static void assert_value(const char *kind, const char *path, const char *expected)
+{
+	const struct change change = { .kind = kind, .path = (char *)path, .was = (char *)"known" };
+	AUTO_FREE char *value = NULL;
+	struct err err = ERR_NONE;
+
+	if (change_kind_find(kind)->read(&guest.host, &change, &value, &err) < 0)
+		fail_msg("%s", err.text);
+	if (!str_eq(value, expected))
+		fail_msg("%s: %s, not %s", path, value ? value : "nothing", expected ? expected : "nothing");
+}
+
+// Undoes; `part` is what has to be said, NULL: nothing. Returns whether it failed.
+static bool undo(const char *part)
+{
+	struct journal_report report;
+	bool failed = journal_undo(&guest.journal, &guest.world, &report) < 0;
+
+	if (report.count != (part ? 1 : 0) || (part && !strstr(report.items[0].text, part)))
+		fail_msg("%zu items to report, \"%s\"", report.count, report.count ? report.items[0].text : "");
+	journal_report_finish(&report);
+	return failed;
+}
+
+static void assert_as_before(void)
+{
+	AUTO_FREE char *now = fakehost_print(&fake);
+
+	assert_string_equal(now, before);
+}
+
+static void take_back(void)
+{
+	assert_false(undo(NULL));
+	assert_as_before();
+}
+
+// ---- bind
+
+static int modprobe_vfio(void)
+{
+	const char *const argv[] = { "modprobe", "--", "vfio_pci", NULL };
+	AUTO_STR struct str out = { 0 };
+
+	return fakepci_run(fake.tree, argv, &out, NULL);
+}
+
+static void test_bind_and_back(void **state)
+{
+	(void)state;
+	apply("module", "vfio-pci", "loaded");
+	assert_value("bind", GPU, "radeon");
+	apply("bind", GPU, VFIO);
+	apply("bind", SOUND, VFIO);
+	assert_value("bind", GPU, VFIO);
+	assert_value("bind", SOUND, VFIO);
+	take_back();
+}
+
+static void test_bind_of_a_device_without_driver(void **state)
+{
+	(void)state;
+	apply("module", "vfio-pci", "loaded");
+	apply("bind", SPARE, "none override=vfio-pci");
+	assert_value("bind", SPARE, "none override=vfio-pci");
+	apply("bind", SPARE, VFIO);
+	assert_value("bind", SPARE, VFIO);
+	take_back();
+}
+
+// An override that was there before is there afterwards, and the driver that it did not name too.
+static void test_bind_keeps_an_older_override(void **state)
+{
+	(void)state;
+	fakehost_set(&fake, GPU "/driver_override", "pci-stub");
+	free(before);
+	before = fakehost_print(&fake);
+	apply("module", "vfio-pci", "loaded");
+	apply("bind", GPU, VFIO);
+	take_back();
+	assert_value("bind", GPU, "radeon override=pci-stub");
+}
+
+static void test_bind_that_shall_stay(void **state)
+{
+	(void)state;
+	assert_int_equal(modprobe_vfio(), 0);
+	apply("bind", GPU, VFIO " rebind=no");
+	assert_value("bind", GPU, VFIO);
+	assert_false(undo(NULL));
+	assert_int_equal(journal_standing(&guest.journal), 0);
+	assert_value("bind", GPU, VFIO);
+}
+
+static void test_bind_already_so(void **state)
+{
+	unsigned long writes;
+
+	(void)state;
+	apply("module", "vfio-pci", "loaded");
+	apply("bind", GPU, VFIO);
+	writes = guest.host.writes;
+	apply("bind", GPU, VFIO);
+	assert_int_equal(guest.host.writes, writes + 2); // record and answer
+	take_back();
+}
+
+static void test_bind_without_the_driver(void **state)
+{
+	(void)state;
+	refuse("bind", GPU, VFIO, -ENOENT, "there is no driver vfio-pci for 0000:06:00.0");
+	assert_as_before();
+	assert_int_equal(journal_standing(&guest.journal), 0);
+}
+
+static void test_bind_refused_while_held(void **state)
+{
+	(void)state;
+	assert_int_equal(tree_add(fake.tree, "sys/devices/pci0000:00/0000:06:00.0/drm/card1/dev = 226:1\n"
+					     "sys/devices/pci0000:00/0000:06:00.0/drm/card1/uevent = "
+					     "DEVNAME=dri/card1\n"
+					     "proc/1/comm = init\n"
+					     "proc/4711/comm = Xorg\n"
+					     "proc/4711/fd/3 -> /dev/null\n"
+					     "proc/4711/fd/9 -> /dev/dri/card1\n"), 0);
+	free(before);
+	before = fakehost_print(&fake);
+	apply("module", "vfio-pci", "loaded");
+	refuse("bind", GPU, VFIO, -EBUSY, "Xorg (process 4711) has /dev/dri/card1 open");
+	assert_value("bind", GPU, "radeon");
+	apply("bind", SOUND, VFIO);
+	take_back();
+}
+
+// A device that fell off its bus is not given to any driver, neither now nor at the end.
+static void test_bind_of_a_dead_device(void **state)
+{
+	(void)state;
+	assert_int_equal(modprobe_vfio(), 0);
+	apply("bind", GPU, VFIO);
+	assert_int_equal(tree_write(fake.tree, "sys/devices/pci0000:00/0000:06:00.0/config", "\xff\xff\xff\xff"), 0);
+	assert_true(undo("does not answer any more"));
+	assert_int_equal(journal_standing(&guest.journal), 1);
+	assert_value("bind", GPU, VFIO);
+	assert_int_equal(tree_write(fake.tree, "sys/devices/pci0000:00/0000:06:00.0/config", "\x02\x10\x46\x50\n"), 0);
+	assert_false(undo(NULL));
+}
+
+static void test_bind_of_what_is_unplugged(void **state)
+{
+	AUTO_FREE char *device = mem_printf("%s/sys/devices/pci0000:00/0000:06:00.0", fake.tree);
+	AUTO_FREE char *away = mem_printf("%s/away", fake.dir);
+
+	(void)state;
+	apply("bind", GPU, "radeon override=radeon");
+	assert_int_equal(rename(device, away), 0);
+	assert_false(undo("the device is gone from the bus"));
+	assert_int_equal(journal_standing(&guest.journal), 0);
+	assert_int_equal(rename(away, device), 0);
+}
+
+static void test_bind_of_what_is_not_there(void **state)
+{
+	(void)state;
+	refuse("bind", DEVICES "0000:66:00.0", VFIO, -ENOENT, "does not exist");
+	refuse("bind", DEVICES "0000:06:00.0/driver", VFIO, -EINVAL, "not a PCI device");
+	refuse("bind", DEVICES "../0000:06:00.0", VFIO, -EPERM, "plain absolute path");
+	refuse("bind", DEVICES "0000:06:00.8", VFIO, -EINVAL, "not a PCI device");
+	refuse("bind", GPU, "a b c", -EINVAL, "not a driver");
+	assert_as_before();
+}
+
+static void test_two_guests_want_one_device(void **state)
+{
+	struct fakeguest other;
+	struct err err = ERR_NONE;
+
+	(void)state;
+	apply("module", "vfio-pci", "loaded");
+	apply("bind", GPU, VFIO);
+	fakeguest_open(&other, &fake, "other");
+	assert_int_equal(apply_by(&other, "bind", GPU, VFIO, &err), -EBUSY);
+	assert_non_null(strstr(err.text, "guest g has it"));
+	assert_int_equal(other.journal.count, 0);
+	// the module is for all: who goes first leaves it to the other
+	assert_int_equal(apply_by(&other, "module", "vfio-pci", "loaded", &err), 0);
+	assert_false(undo(NULL));
+	assert_value("module", "vfio-pci", "loaded");
+	fakeguest_close(&guest);
+	guest = other;
+	take_back();
+}
+
+static void test_bind_values(void **state)
+{
+	static const struct {
+		const char *a, *b;
+		bool equal;
+	} rows[] = {
+		{ "radeon", "radeon", true },
+		{ "radeon", "none", false },
+		{ "none", "none", true },
+		{ VFIO, VFIO, true },
+		{ VFIO, "vfio-pci", false },
+		{ "none override=a", "none override=b", false },
+		{ "radeon override=", "radeon", false },
+		{ "", "none", false },
+		{ "a/b", "a/b", false },
+		{ VFIO, VFIO " rebind=no", true },
+		{ VFIO, VFIO " rebind=yes", false },
+	};
+	static const struct {
+		const char *now;
+		bool between; // radeon and vfio-pci override=vfio-pci
+	} states[] = {
+		{ "radeon override=vfio-pci", true },	{ "none override=vfio-pci", true },
+		{ "vfio-pci override=radeon", true },	{ "none override=radeon", true },
+		{ "radeon override=radeon", true },	{ "none", true },
+		{ "nouveau", false },			{ "none override=nouveau", false },
+		{ "nouveau override=vfio-pci", false },
+	};
+	const struct change_kind *bind = change_kind_find("bind");
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		if (bind->equal(rows[i].a, rows[i].b) != rows[i].equal)
+			fail_msg("\"%s\" and \"%s\"", rows[i].a, rows[i].b);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(states); i++) {
+		if (bind->between(states[i].now, "radeon", VFIO) != states[i].between ||
+		    bind->between(states[i].now, VFIO, "radeon") != states[i].between)
+			fail_msg("\"%s\"", states[i].now);
+	}
+}
+
+static void test_remedy_of_bind(void **state)
+{
+	const struct change change = { .kind = "bind", .path = (char *)GPU, .was = (char *)"radeon" };
+	AUTO_STR struct str out = { 0 };
+
+	(void)state;
+	change_kind_find("bind")->remedy(&change, &out);
+	assert_string_equal(out.text, "echo radeon > " GPU "/driver_override; "
+				      "echo 0000:06:00.0 > " GPU "/driver/unbind; "
+				      "echo 0000:06:00.0 > /sys/bus/pci/drivers_probe; "
+				      "echo > " GPU "/driver_override");
+}
+
+// ---- what hangs
+
+// Stopped, it answers as little as where a driver does not let go of its device.
+static void test_apart_starts_over(void **state)
+{
+	AUTO_STR struct str text = { 0 };
+	struct apart apart;
+	struct err err = ERR_NONE;
+
+	(void)state;
+	apart_init(&apart, guest.host.root);
+	assert_int_equal(apart_read(&apart, "x", "/sys/h/word", 100, &text, &err), 0);
+	assert_string_equal(text.text, "powersave");
+	kill(apart.pid, SIGSTOP);
+	assert_int_equal(apart_write(&apart, "0000:99:00.0", "/sys/h/word", "a", 200, &err), -ETIMEDOUT);
+	assert_non_null(strstr(err.text, "0000:99:00.0 hangs"));
+	assert_int_equal(apart_write(&apart, "y", "/sys/h/word", "b", 5000, &err), 0);
+	assert_int_equal(apart_read(&apart, "y", "/sys/h/absent", 100, &text, &err), -ENOENT);
+	apart_finish(&apart);
+	assert_int_equal(apart_write(&apart, "y", "/sys/h/word", "c", 5000, &err), 0);
+	apart_finish(&apart);
+}
+
+// ---- owner
+
+static void make_node(const char *path)
+{
+	AUTO_FREE char *full = mem_printf("%s%s", fake.tree, path);
+
+	assert_int_equal(mkfifo(full, 0600), 0);
+	assert_int_equal(chmod(full, 0600), 0);
+}
+
+static void test_owner_and_back(void **state)
+{
+	AUTO_FREE char *want = mem_printf("uid=%u gid=%u mode=0640", geteuid(), getegid());
+	AUTO_FREE char *was = mem_printf("uid=%u gid=%u mode=0600", geteuid(), getegid());
+
+	(void)state;
+	make_node("/dev/node");
+	assert_value("owner", "/dev/node", was);
+	apply("owner", "/dev/node", want);
+	assert_value("owner", "/dev/node", want);
+	assert_false(undo(NULL));
+	assert_value("owner", "/dev/node", was);
+	apply("owner", "/dev/node", "mode=0666");
+	assert_false(undo(NULL));
+	assert_value("owner", "/dev/node", was);
+}
+
+static void test_owner_refusals(void **state)
+{
+	(void)state;
+	make_node("/dev/node");
+	assert_int_equal(tree_add(fake.tree, "dev/plain = x\ndev/link -> node\ndev/dir -> .\n"), 0);
+	refuse("owner", "/dev/plain", "mode=0666", -EPERM, "no device node");
+	refuse("owner", "/dev/link", "mode=0666", -EPERM, "no device node");
+	refuse("owner", "/dev/dir/node", "mode=0666", -ELOOP, "/dev/dir/node");
+	refuse("owner", "/etc/passwd", "mode=0666", -EPERM, "not a place");
+	refuse("owner", "/dev/node", "mode=0999", -EINVAL, "not an owner");
+	refuse("owner", "/dev/node", "", -EINVAL, "not an owner");
+}
+
+static void test_owner_of_a_node_that_comes_late(void **state)
+{
+	pid_t pid = fork();
+
+	(void)state;
+	if (pid == 0) {
+		usleep(300000);
+		make_node("/dev/late");
+		_exit(0);
+	}
+	apply("owner", "/dev/late", "mode=0660");
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	assert_false(undo(NULL));
+}
+
+static void test_owner_of_a_node_that_went(void **state)
+{
+	(void)state;
+	apply("module", "vfio-pci", "loaded");
+	apply("bind", SPARE, VFIO);
+	apply("owner", "/dev/vfio/14", "mode=0660");
+	// somebody else has taken the device away
+	fakehost_set(&fake, "/sys/bus/pci/drivers/vfio-pci/unbind", "0000:07:00.0");
+	assert_false(undo("somebody else changed it"));
+	assert_int_equal(journal_standing(&guest.journal), 0);
+}
+
+// ---- module, unit, console
+
+static void test_module_comes_with_others_and_goes_with_them(void **state)
+{
+	(void)state;
+	assert_value("module", "vfio-pci", "unloaded absent=vfio,vfio_iommu_type1");
+	apply("module", "vfio-pci", "loaded");
+	assert_value("module", "vfio_iommu_type1", "loaded");
+	take_back();
+}
+
+static void test_module_that_others_use_stays(void **state)
+{
+	(void)state;
+	apply("module", "vfio-pci", "loaded");
+	assert_int_equal(tree_add(fake.tree, "sys/bus/pci/drivers/vfio-pci/0000:03:00.0 -> ../x\n"), 0);
+	assert_false(undo("module vfio_pci is used by 0000:03:00.0"));
+	assert_value("module", "vfio-pci", "loaded");
+}
+
+// A stack of drivers goes from its top, and comes back from its bottom.
+static void test_module_out_and_in(void **state)
+{
+	(void)state;
+	assert_int_equal(tree_add(fake.tree, "sys/module/ttm/holders/radeon -> ../../radeon\n"), 0);
+	refuse("module", "ttm", "unloaded", -EBUSY, "module ttm is used by radeon");
+	apply("module", "radeon", "unloaded");
+	assert_value("module", "radeon", "unloaded");
+	assert_false(undo(NULL));
+	assert_value("module", "radeon", "loaded");
+}
+
+static void test_module_that_is_not_there(void **state)
+{
+	(void)state;
+	refuse("module", "warp", "loaded", -EIO, "modprobe warp: FATAL: Module warp not found.");
+	refuse("module", "../x", "loaded", -EPERM, "not a name");
+	refuse("module", "radeon", "gone", -EINVAL, "not a state");
+	assert_as_before();
+}
+
+static void test_unit(void **state)
+{
+	(void)state;
+	apply("unit", "display.service", "inactive");
+	assert_value("unit", "display.service", "inactive");
+	take_back();
+	assert_value("unit", "display.service", "active");
+	refuse("unit", "absent.service", "inactive", -ENOENT, "does not exist");
+	refuse("unit", "-H.service", "inactive", -EPERM, "not a name");
+	refuse("unit", "a b.service", "inactive", -EPERM, "not a name");
+	refuse("unit", "display.service", "masked", -EINVAL, "not a state");
+}
+
+static void test_console(void **state)
+{
+	(void)state;
+	apply("console", "/sys/class/vtconsole/vtcon1", "unbound");
+	assert_value("console", "/sys/class/vtconsole/vtcon1", "unbound");
+	apply("console", "/sys/bus/platform/devices/simple-framebuffer.0", "unbound");
+	assert_value("console", "/sys/bus/platform/devices/simple-framebuffer.0", "unbound");
+	take_back();
+	refuse("console", "/sys/class/vtconsole/vtcon1/bind", "unbound", -EINVAL, "no console");
+	refuse("console", "/sys/class/vtconsole/vtcon9", "unbound", -ENOENT, "does not exist");
+}
+
+#define ON_HOST(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		ON_HOST(test_bind_and_back),
+		ON_HOST(test_bind_of_a_device_without_driver),
+		ON_HOST(test_bind_keeps_an_older_override),
+		ON_HOST(test_bind_that_shall_stay),
+		ON_HOST(test_bind_already_so),
+		ON_HOST(test_bind_without_the_driver),
+		ON_HOST(test_bind_refused_while_held),
+		ON_HOST(test_bind_of_a_dead_device),
+		ON_HOST(test_bind_of_what_is_unplugged),
+		ON_HOST(test_bind_of_what_is_not_there),
+		ON_HOST(test_two_guests_want_one_device),
+		cmocka_unit_test(test_bind_values),
+		cmocka_unit_test(test_remedy_of_bind),
+		ON_HOST(test_apart_starts_over),
+		ON_HOST(test_owner_and_back),
+		ON_HOST(test_owner_refusals),
+		ON_HOST(test_owner_of_a_node_that_comes_late),
+		ON_HOST(test_owner_of_a_node_that_went),
+		ON_HOST(test_module_comes_with_others_and_goes_with_them),
+		ON_HOST(test_module_that_others_use_stays),
+		ON_HOST(test_module_out_and_in),
+		ON_HOST(test_module_that_is_not_there),
+		ON_HOST(test_unit),
+		ON_HOST(test_console),
+	};
+
+	return cmocka_run_group_tests_name("kinds for devices", tests, NULL, NULL);
+}

@@ -1,0 +1,340 @@
+// SPDX-License-Identifier: MIT
+#include "tune/change/apart.h"
+
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "base/io.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "tune/host/process.h"
+
+#include <fcntl.h>
+#include <linux/close_range.h>
+#include <linux/openat2.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+
+// An attribute of sysfs is at most a page (Linux, Documentation/filesystems/sysfs.rst).
+enum { PAGE = 4096, PATH_SIZE = 512, STUCK_WAIT_MS = 1000, POLL_MS = 20,
+       RACES_MAX = 64 };
+
+struct request {
+	bool write;
+	size_t max; // to read
+	char device[16];
+	char path[PATH_SIZE];
+	char text[PAGE];
+};
+
+struct reply {
+	int r;
+	size_t size;
+	char text[PAGE];
+};
+
+// "vr-0000:01:00.1" is just what fits into comm(5).
+static void name_child(const char *device, char name[16])
+{
+	snprintf(name, 16, "vr-%.12s", device);
+}
+
+void apart_init(struct apart *apart, int root)
+{
+	*apart = (struct apart)APART_NONE;
+	apart->root = root;
+}
+
+static void let_go(struct apart *apart)
+{
+	if (apart->fd >= 0)
+		close(take_fd(&apart->fd));
+	apart->pid = -1;
+}
+
+void apart_finish(struct apart *apart)
+{
+	pid_t pid = apart->pid;
+
+	let_go(apart);
+	// it has nothing to do, so it ends at once
+	while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+		;
+	free(apart->stuck);
+	apart_init(apart, apart->root);
+}
+
+// ---- the child
+
+static int open_below(int root, const char *path, int flags)
+{
+	struct open_how how = {
+		.flags = (uint64_t)(flags | O_CLOEXEC | O_NOCTTY | O_NONBLOCK),
+		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
+	};
+	long fd = -1;
+
+	// a rename anywhere on the machine may disturb the walk over a ".."
+	for (int i = 0; i < RACES_MAX; i++) {
+		fd = syscall(SYS_openat2, root, path, &how, sizeof(how));
+		if (fd >= 0 || errno != EAGAIN)
+			break;
+	}
+	return fd < 0 ? -errno : (int)fd;
+}
+
+static void serve_read(int root, const struct request *request, struct reply *reply)
+{
+	AUTO_CLOSE int fd = open_below(root, request->path, O_RDONLY);
+	ssize_t n;
+
+	if (fd < 0) {
+		reply->r = fd;
+		return;
+	}
+	n = read(fd, reply->text, request->max);
+	reply->r = n < 0 ? -errno : 0;
+	reply->size = n < 0 ? 0 : (size_t)n;
+}
+
+static void serve_write(int root, const struct request *request, struct reply *reply)
+{
+	// O_TRUNC as a shell's ">" has it: attributes ignore it, made-up trees need it
+	AUTO_CLOSE int fd = open_below(root, request->path, O_WRONLY | O_TRUNC);
+	size_t size = strlen(request->text);
+	ssize_t n;
+
+	reply->r = fd;
+	if (fd < 0)
+		return;
+	n = write(fd, request->text, size);
+	reply->r = n < 0 ? -errno : (size_t)n == size ? 0 : -EIO;
+}
+
+// Of all that we hold, the locks above all, a child that may never end must hold nothing.
+static void keep_only(int a, int b)
+{
+	unsigned low = (unsigned)(a < b ? a : b), high = (unsigned)(a < b ? b : a);
+
+	if (low > 0)
+		close_range(0, low - 1, 0);
+	if (high > low + 1)
+		close_range(low + 1, high - 1, 0);
+	close_range(high + 1, ~0U, 0);
+}
+
+static void serve(int root, int fd, pid_t parent)
+{
+	struct request request;
+	struct reply reply;
+	char name[16];
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != parent)
+		_exit(0);
+	keep_only(root, fd);
+	if (fchdir(root) < 0)
+		_exit(1);
+	while (recv(fd, &request, sizeof(request), 0) == sizeof(request)) {
+		reply = (struct reply){ 0 };
+		name_child(request.device, name);
+		prctl(PR_SET_NAME, name);
+		if (request.write)
+			serve_write(root, &request, &reply);
+		else
+			serve_read(root, &request, &reply);
+		if (send(fd, &reply, sizeof(reply), MSG_NOSIGNAL) < 0)
+			break;
+	}
+	_exit(0);
+}
+
+static int start_child(struct apart *apart)
+{
+	pid_t parent = getpid(), pid;
+	int pair[2];
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return -errno;
+	pid = fork();
+	if (pid == 0)
+		serve(apart->root, pair[1], parent);
+	close(pair[1]);
+	if (pid < 0) {
+		close(pair[0]);
+		return -errno;
+	}
+	apart->pid = pid;
+	apart->fd = pair[0];
+	return 0;
+}
+
+// ---- those that hang
+
+static bool is_child_of_old(pid_t pid, const char *name)
+{
+	struct process_id id;
+	char comm[32], path[64];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "/proc/%d", (int)pid);
+	// anybody may take such a name, so only root's and our own count; one that has ended and was not reaped
+	// holds nothing
+	return process_read_name(pid, comm, sizeof(comm)) == 0 && str_eq(comm, name) && stat(path, &st) == 0 &&
+	       (st.st_uid == 0 || st.st_uid == geteuid()) && process_read_id(pid, &id) == 0;
+}
+
+static void note_stuck(struct apart *apart, const char *device, pid_t pid)
+{
+	struct apart_stuck *stuck = MEM_PUSH(apart->stuck, apart->n_stuck);
+
+	snprintf(stuck->device, sizeof(stuck->device), "%.12s", device);
+	stuck->pid = pid;
+}
+
+// Looked for once: each /proc/PID/comm costs three system calls.
+static void look_for_stuck(struct apart *apart)
+{
+	AUTO_CLOSEDIR DIR *dir = apart->looked ? NULL : opendir("/proc");
+	struct dirent *entry;
+
+	apart->looked = true;
+	while (dir && (entry = readdir(dir))) {
+		char comm[32];
+		int pid;
+
+		if (!str_parse_int(entry->d_name, &pid) || process_read_name(pid, comm, sizeof(comm)) < 0)
+			continue;
+		if (str_starts(comm, "vr-") && pid != apart->pid && is_child_of_old(pid, comm))
+			note_stuck(apart, comm + 3, pid);
+	}
+}
+
+// The process that waits for this device, after a moment in which it may still come back; 0: none.
+static pid_t who_is_stuck(struct apart *apart, const char *device)
+{
+	const struct timespec pause = { .tv_nsec = POLL_MS * 1000000L };
+	long long until = io_now_ms() + STUCK_WAIT_MS;
+	char name[16];
+
+	look_for_stuck(apart);
+	name_child(device, name);
+	for (size_t i = 0; i < apart->n_stuck; i++) {
+		if (!str_eq(apart->stuck[i].device, name + 3))
+			continue;
+		while (is_child_of_old(apart->stuck[i].pid, name)) {
+			if (io_now_ms() >= until)
+				return apart->stuck[i].pid;
+			nanosleep(&pause, NULL);
+		}
+	}
+	return 0;
+}
+
+// ---- our side
+
+static int say_stuck(const char *device, pid_t pid, struct err *err)
+{
+	return err_set(err, -ETIMEDOUT,
+		       "%s hangs: its driver waits in the kernel, for whoever still uses the device as a rule "
+		       "(process %d of ours waits with it): end what uses it; where that does not help, only a "
+		       "reboot does", device, (int)pid);
+}
+
+static int wait_reply(struct apart *apart, const struct request *request, struct reply *reply, int timeout_ms,
+		      struct err *err)
+{
+	struct pollfd wait = { .fd = apart->fd, .events = POLLIN };
+	long long until = io_now_ms() + timeout_ms;
+	int n;
+
+	do {
+		long long left = until - io_now_ms();
+
+		n = poll(&wait, 1, left < 0 ? 0 : (int)left);
+	} while (n < 0 && errno == EINTR);
+	if (n == 0) {
+		pid_t pid = apart->pid;
+
+		// it dies as soon as the kernel lets it
+		kill(pid, SIGKILL);
+		note_stuck(apart, request->device, pid);
+		let_go(apart);
+		return say_stuck(request->device, pid, err);
+	}
+	if (n < 0 || recv(apart->fd, reply, sizeof(*reply), 0) != sizeof(*reply)) {
+		apart_finish(apart);
+		return err_set(err, -EIO, "%s: the process that was to look at it has died", request->path);
+	}
+	return 0;
+}
+
+static int ask(struct apart *apart, const struct request *request, struct reply *reply, int timeout_ms,
+	       struct err *err)
+{
+	pid_t stuck = who_is_stuck(apart, request->device);
+	int r = 0;
+
+	if (stuck)
+		return say_stuck(request->device, stuck, err);
+	if (apart->fd < 0)
+		r = start_child(apart);
+	if (r == 0 && send(apart->fd, request, sizeof(*request), MSG_NOSIGNAL) < 0)
+		r = -errno;
+	if (r < 0)
+		return err_sys(err, r, "a process that looks at %s", request->path);
+	return wait_reply(apart, request, reply, timeout_ms, err);
+}
+
+static int make_request(struct request *request, const char *device, const char *path, const char *text)
+{
+	if (strlen(path) >= sizeof(request->path) || strlen(text) >= sizeof(request->text))
+		return -ENAMETOOLONG;
+	snprintf(request->device, sizeof(request->device), "%s", device);
+	snprintf(request->path, sizeof(request->path), "%s", path);
+	snprintf(request->text, sizeof(request->text), "%s", text);
+	return 0;
+}
+
+int apart_read(struct apart *apart, const char *device, const char *path, size_t max, struct str *out,
+	       struct err *err)
+{
+	struct request request = { .max = max < PAGE ? max : PAGE };
+	struct reply reply;
+	int r = make_request(&request, device, path, "");
+
+	if (r < 0)
+		return err_sys(err, r, "reading %s", path);
+	r = ask(apart, &request, &reply, APART_READ_MS, err);
+	if (r < 0)
+		return r;
+	if (reply.r < 0)
+		return err_sys(err, reply.r, "reading %s", path);
+	if (reply.size && reply.text[reply.size - 1] == '\n')
+		reply.size--;
+	str_addn(out, reply.text, reply.size);
+	return 0;
+}
+
+int apart_write(struct apart *apart, const char *device, const char *path, const char *text, int timeout_ms,
+		struct err *err)
+{
+	struct request request = { .write = true };
+	struct reply reply;
+	int r = make_request(&request, device, path, text);
+
+	if (r == 0)
+		r = ask(apart, &request, &reply, timeout_ms, err);
+	else
+		return err_sys(err, r, "writing %s", path);
+	if (r < 0)
+		return r;
+	return reply.r < 0 ? err_sys(err, reply.r, "writing %s", path) : 0;
+}
