@@ -493,7 +493,9 @@ static void single_gpu(void **state)
 		    "module nvidia: loaded -> unloaded\nmodule vfio-pci: unloaded -> loaded\n"
 		    "bind 0000:01:00.0: nvidia -> vfio-pci override=vfio-pci\n"
 		    "bind 0000:01:00.1: snd_hda_intel -> vfio-pci override=vfio-pci\n"
-		    "owner 1: ? -> uid=1000 gid=1000 mode=0600\nwarning pci-forced\nwarning live-gpu\n");
+		    "owner 1: ? -> uid=1000 gid=1000 mode=0600\nwarning pci-forced\nwarning live-gpu\n"
+		    "warning ends-desktop\n");
+	world_expect(&world, "ends-desktop", "gdm.service is stopped|systemctl start vfiorun@x");
 	world_finish(&world);
 }
 
@@ -510,7 +512,8 @@ static void single_gpu_by_choice(void **state)
 		    "module vfio-pci: unloaded -> loaded\n"
 		    "bind 0000:01:00.0: nvidia -> vfio-pci override=vfio-pci\n"
 		    "bind 0000:01:00.1: snd_hda_intel -> vfio-pci override=vfio-pci\n"
-		    "owner 1: ? -> uid=1000 gid=1000 mode=0600\nwarning pci-forced\nwarning live-gpu\n");
+		    "owner 1: ? -> uid=1000 gid=1000 mode=0600\nwarning pci-forced\nwarning live-gpu\n"
+		    "warning ends-desktop\n");
 	mem_set(&world.facts.desktop.display_manager, NULL);
 	world_plan(&world, "[host]\ndisplay_manager = auto\n[pci \"01:00.0\"]\ngroup = auto\nforce = yes\n");
 	world_expect(&world, "no-display-manager", "gdm.service");

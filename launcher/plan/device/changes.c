@@ -29,12 +29,26 @@ static void add_unit(const struct facts *facts, struct plan *plan, const char *u
 		change_add(&plan->changes, "unit", unit, "active", "inactive", "%s", why);
 }
 
+// systemd ends the desktop's sessions with all that was started from them.
+static void warn_session(const struct profile *profile, const char *unit, struct plan *plan)
+{
+	diag_hint(diag_add(&plan->warnings, DIAG_WARNING, "ends-desktop",
+			   profile_where(profile, "host", NULL, "display_manager"),
+			   "%s is stopped, and the desktop with all that was started from it: if that is vfiorun too, "
+			   "it is asked to end the guest at once",
+			   unit),
+		  "start the guest from outside of the desktop: systemctl start vfiorun@%s, or over ssh",
+		  profile->vm.name);
+}
+
 static void add_display_manager(const struct profile *profile, const struct facts *facts, struct plan *plan,
 				struct diags *diags)
 {
 	bool is_auto = str_eq(profile->host.display_manager, "auto");
 	const char *unit = is_auto ? facts->desktop.display_manager : profile->host.display_manager;
 
+	if (unit && strv_has(&facts->desktop.active, unit))
+		warn_session(profile, unit, plan);
 	if (unit)
 		add_unit(facts, plan, unit,
 			 "the desktop lets go of the GPU; all that runs on it ends, and it is started again "
