@@ -43,7 +43,7 @@ static const struct kernel_line *find_line(const struct system_facts *system)
 	return &any_line;
 }
 
-static char *add_words(const struct system_facts *system, const char *words)
+char *remedy_kernel_words(const struct system_facts *system, const char *words)
 {
 	const struct kernel_line *line = find_line(system);
 
@@ -63,7 +63,7 @@ static char *intel_remedy(const struct system_facts *system, const struct iommu_
 		return mem_dup("enable VT-d (Intel Virtualization Technology for Directed I/O) in the firmware "
 			       "setup: there is no DMAR table now");
 	if (!iommu->intel_on && iommu->intel_default != FACT_YES)
-		return add_words(system, "intel_iommu=on iommu=pt");
+		return remedy_kernel_words(system, "intel_iommu=on iommu=pt");
 	return mem_dup("enable VT-d in the firmware setup; `dmesg | grep -i dmar` says what the kernel found");
 }
 

@@ -361,7 +361,7 @@ static void iommu_off(void **state)
 		{ "GenuineIntel", "fedora", "", { .dmar = FACT_YES },
 		  "grubby --update-kernel=ALL --args='intel_iommu=on" },
 		{ "GenuineIntel", "arch", "", { .dmar = FACT_YES }, "grub-mkconfig|systemd-boot" },
-		{ "GenuineIntel", "nixos", "", { .dmar = FACT_YES }, "kernel line in the boot loader's" },
+		{ "GenuineIntel", "slackware", "", { .dmar = FACT_YES }, "kernel line in the boot loader's" },
 		{ "GenuineIntel", "arch", "", { .dmar = FACT_YES, .intel_default = FACT_YES }, "enable VT-d" },
 		{ "GenuineIntel", "debian", "", { .dmar = FACT_NO }, "enable VT-d|no DMAR" },
 		{ "GenuineIntel", "debian", "", { .dmar = FACT_YES, .intel_on = true }, "dmesg" },

@@ -4,66 +4,10 @@
 
 #include "base/cleanup.h"
 #include "base/mem.h"
+#include "launcher/facts/remedy.h"
 #include "tune/change/names.h"
 
 #include <inttypes.h>
-#include <string.h>
-
-// How words get onto the kernel line: before them, and behind them.
-static const struct {
-	const char *distro, *before, *behind;
-} kernel_lines[] = {
-	{ "debian", "add `",
-	  "` to GRUB_CMDLINE_LINUX_DEFAULT in /etc/default/grub, run update-grub, and reboot" },
-	{ "fedora", "run `grubby --update-kernel=ALL --args='", "'`, and reboot" },
-	{ "rhel", "run `grubby --update-kernel=ALL --args='", "'`, and reboot" },
-	{ "arch", "add `",
-	  "` to GRUB_CMDLINE_LINUX_DEFAULT in /etc/default/grub and run `grub-mkconfig -o "
-	  "/boot/grub/grub.cfg`, or to the options of systemd-boot's entry, and reboot" },
-	{ NULL, "add `", "` to the kernel line in the boot loader's configuration, and reboot" },
-};
-
-static char *kernel_line_how(const struct facts *facts, const char *words)
-{
-	const struct system_facts *system = &facts->system;
-	size_t i = 0;
-
-	while (kernel_lines[i].distro && !str_eq(system->distro, kernel_lines[i].distro) &&
-	       !strstr(system->family, kernel_lines[i].distro))
-		i++;
-	return mem_printf("%s%s%s", kernel_lines[i].before, words, kernel_lines[i].behind);
-}
-
-static char *intel_remedy(const struct facts *facts)
-{
-	const struct iommu_facts *iommu = &facts->iommu;
-
-	if (iommu->intel_off || iommu->off)
-		return mem_printf("take %s off the kernel line, and reboot",
-				  iommu->intel_off ? "intel_iommu=off" : "iommu=off");
-	if (iommu->dmar == FACT_NO)
-		return mem_dup("enable VT-d (Virtualization Technology for Directed I/O) in the firmware "
-			       "setup: it shows no DMAR table now");
-	if (!iommu->intel_on && iommu->intel_default != FACT_YES)
-		return kernel_line_how(facts, "intel_iommu=on iommu=pt");
-	return mem_dup("enable VT-d in the firmware setup; the kernel's log says with `dmesg | grep -i dmar` "
-		       "what it found");
-}
-
-// AMD's is on wherever the firmware enables it; there is no amd_iommu=on (kernel-parameters.txt).
-static char *amd_remedy(const struct facts *facts)
-{
-	const struct iommu_facts *iommu = &facts->iommu;
-
-	if (iommu->amd_off || iommu->off)
-		return mem_printf("take %s off the kernel line, and reboot",
-				  iommu->amd_off ? "amd_iommu=off" : "iommu=off");
-	return mem_printf(
-		"enable the IOMMU (AMD-Vi, next to SVM) in the firmware setup%s: the kernel then uses it "
-		"without being told%s",
-		iommu->ivrs == FACT_NO ? ", which shows no IVRS table now" : "",
-		iommu->amd_on ? "; amd_iommu=on on the kernel line means nothing" : "");
-}
 
 static void check_iommu(struct choosing *c, const struct profile_pci *section)
 {
@@ -72,9 +16,7 @@ static void check_iommu(struct choosing *c, const struct profile_pci *section)
 
 	if (facts->iommu.enabled != FACT_NO)
 		return;
-	remedy = str_eq(facts->cpus.vendor, "GenuineIntel") ? intel_remedy(facts) :
-		 str_eq(facts->cpus.vendor, "AuthenticAMD") ? amd_remedy(facts) :
-							      mem_dup("enable it in the firmware setup");
+	remedy = remedy_iommu_off(&facts->cpus, &facts->system, &facts->iommu);
 	diag_hint(choosing_report(c, DIAG_HOST_ERROR, "iommu-off", section,
 				  "the IOMMU is off: without it no device can be passed"),
 		  "%s", remedy);
@@ -145,7 +87,7 @@ static void warn_framebuffer(struct choosing *c, const struct choice *choice, in
 {
 	const struct pci_device *device = choice->device, *bridge = bridge_alone(c, device);
 	const struct pci_bar *range = &device->detail.bars[bar];
-	AUTO_FREE char *how = kernel_line_how(c->facts, "initcall_blacklist=sysfb_init");
+	AUTO_FREE char *how = remedy_kernel_words(&c->facts->system, "initcall_blacklist=sysfb_init");
 	AUTO_FREE char *again = bridge ? change_name_rescan(bridge->address) : NULL;
 	struct diag *diag = choosing_report(
 		c, DIAG_WARNING, "boot-framebuffer", choice->section,
