@@ -1,13 +1,13 @@
 #!/bin/bash
 # scripts/bench-latency runs to its end where CPUs can be isolated, has a figure for each way of running a guest,
-# and leaves nothing. What the figures are is not judged: run `scripts/bench-latency --lab` to see them.
+# and leaves nothing. What the figures are is not judged. Only `scripts/bench-latency --lab` asks for it.
 # lab: full limit=1800
 . tests/lab/lib.sh
 
 command -v stress-ng >/dev/null || skip "there is no stress-ng: scripts/install-packages bench"
-words=(--rounds 1 --seconds 2)
 asked=build/latency-lab.words
-[[ ! -e $asked ]] || read -ra words <"$asked"
+[[ -e $asked ]] || skip "run scripts/bench-latency --lab"
+read -ra words <"$asked"
 unset SCRATCH
 scripts/bench-latency "${words[@]}" --out /mnt/lab/latency
 for arm in bare chrt vfiorun; do
