@@ -225,16 +225,15 @@ static void check_iommufd(struct argv_build *b, const struct profile_pci *sectio
 static void add_device(struct argv_build *b, const struct plan_device *device, size_t index, const char *where)
 {
 	const struct profile_pci *section = section_of(b, device);
-	bool own = device->why && str_eq(device->why, "named in the profile");
 	AUTO_STR struct str executed = { 0 }, pasted = { 0 };
 	AUTO_FREE char *head = mem_printf("vfio-pci,host=%s,id=pci%zu%s", device->address, index, where);
 
 	add_both(&executed, &pasted, head);
-	if (own && section->rombar != TRI_AUTO)
+	if (device->named && section->rombar != TRI_AUTO)
 		add_both(&executed, &pasted, section->rombar == TRI_YES ? ",rombar=1" : ",rombar=0");
-	if (own && section->romfile)
+	if (device->named && section->romfile)
 		add_rom(b, device, &executed, &pasted);
-	if (own && section->x_vga == TRI_YES) {
+	if (device->named && section->x_vga == TRI_YES) {
 		check_x_vga(b, section);
 		add_both(&executed, &pasted, ",x-vga=on");
 	}

@@ -57,6 +57,7 @@ struct plan_device {
 	char *address; // "0000:06:00.0"; of a mediated device its UUID
 	bool mdev;
 	bool passed; // false: of a passed one's group, without a driver; no driver may take it meanwhile
+	bool named;  // by a section of its own, whose keys are about it
 	size_t index; // of the [pci] or [mdev] section that names it or its group's taker
 	char *name, *class_name; // for people
 	int group;	// -1: unknown

@@ -110,6 +110,7 @@ static void add_device(struct choosing *c, const struct choice *choice)
 	*out = (struct plan_device){
 		.address = mem_dup(device->address),
 		.passed = !choice->held,
+		.named = choice->named,
 		.index = (size_t)(choice->section - c->profile->pcis),
 		.name = pci_device_name(device),
 		.class_name = pci_class_name(device),

@@ -63,6 +63,7 @@ static void add(struct choosing *c, size_t index, const struct mdev_fact *fact)
 		.address = mem_dup(fact->uuid),
 		.mdev = true,
 		.passed = true,
+		.named = true,
 		.index = index,
 		.name = mem_printf("%s%s%s", fact->type ?: "a mediated device", of ? " of " : "", of ?: ""),
 		.group = fact->group,
