@@ -12,6 +12,7 @@ FISHDIR    = $(PREFIX)/share/fish/vendor_completions.d
 EXAMPLEDIR = $(PREFIX)/share/vfiorun/profiles
 UNITDIR    = $(PREFIX)/lib/systemd/system
 SYSUSERSDIR = $(PREFIX)/lib/sysusers.d
+UDEVDIR    = $(PREFIX)/lib/udev/rules.d
 
 CC        ?= cc
 PKGCONFIG ?= pkg-config
@@ -106,7 +107,7 @@ guest:
 
 PLACES = BUILD=$(B) DESTDIR='$(DESTDIR)' BINDIR='$(BINDIR)' MANDIR='$(MANDIR)' BASHDIR='$(BASHDIR)' \
 	 ZSHDIR='$(ZSHDIR)' FISHDIR='$(FISHDIR)' EXAMPLEDIR='$(EXAMPLEDIR)' UNITDIR='$(UNITDIR)' \
-	 SYSUSERSDIR='$(SYSUSERSDIR)'
+	 SYSUSERSDIR='$(SYSUSERSDIR)' UDEVDIR='$(UDEVDIR)'
 install: all
 	@$(PLACES) ./scripts/install
 uninstall:

@@ -49,7 +49,7 @@ _vfiorun()
 	local word=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
 	local command='' kind='' options='' i operands=0
 	local everywhere='--verbose --quiet --no-color --help --version'
-	local commands='run plan argv host list status top stop pause resume reset wait console log qmp
+	local commands='run plan argv host list status top stop pause resume reset wait console log switch qmp
 		adopt revert rom help'
 
 	COMPREPLY=()
@@ -57,7 +57,7 @@ _vfiorun()
 	for ((i = 1; i < COMP_CWORD; i++)); do
 		case ${COMP_WORDS[i]} in
 		--) return ;;
-		--set | --root | --interval)
+		--set | --root | --interval | --input-timeout)
 			if [[ ${COMP_WORDS[i + 1]} == = ]]; then ((i += 2)); else ((i++)); fi
 			;;
 		= | :) ((i++)) ;;
@@ -68,10 +68,10 @@ _vfiorun()
 		esac
 	done
 	case $command in
-	run) options='--headless --detach --set' kind=profile ;;
+	run) options='--headless --detach --input-timeout --set' kind=profile ;;
 	plan) options='--headless --set --json --root' kind=profile ;;
 	argv) options='--headless --set --json --root' kind=profile ;;
-	host) options='--json --root' kind=none ;;
+	host) options='--json --root --input' kind=none ;;
 	list) options='--json' kind=none ;;
 	status) options='--json' kind=guest ;;
 	top) options='--json --once --interval' kind=guest ;;
@@ -82,6 +82,7 @@ _vfiorun()
 	wait) options='' kind=guest ;;
 	console) options='' kind=guest ;;
 	log) options='--follow' kind=guest ;;
+	switch) options='' kind=guest ;;
 	qmp) options='' kind=guest ;;
 	adopt) options='' kind=guest ;;
 	revert) options='--if-dead' kind=guest ;;
@@ -89,10 +90,10 @@ _vfiorun()
 	help) options='' kind=command ;;
 	'') kind=first ;;
 	# a profile: `run` is left out
-	*) options='--headless --detach --set' kind=none ;;
+	*) options='--headless --detach --input-timeout --set' kind=none ;;
 	esac
 	case $previous in
-	--set | --interval) return ;;
+	--set | --interval | --input-timeout) return ;;
 	--root)
 		compopt -o filenames
 		while IFS= read -r i; do COMPREPLY+=("$i"); done < <(compgen -d -- "$word")

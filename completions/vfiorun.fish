@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # fish completion for vfiorun(1).
 
-set -l commands run plan argv host list status top stop pause resume reset wait console log qmp adopt revert rom help
+set -l commands run plan argv host list status top stop pause resume reset wait console log switch qmp adopt revert rom help
 
 function __vfiorun_guests
 	timeout 2 vfiorun list --json 2>/dev/null |
@@ -34,6 +34,7 @@ complete -c vfiorun -n __fish_use_subcommand -a reset -d "press the reset button
 complete -c vfiorun -n __fish_use_subcommand -a wait -d "wait until the guest ends and return its exit status"
 complete -c vfiorun -n __fish_use_subcommand -a console -d "the serial console; Ctrl-] leaves"
 complete -c vfiorun -n __fish_use_subcommand -a log -d "QEMU's and our own messages"
+complete -c vfiorun -n __fish_use_subcommand -a switch -d "move keyboard and mouse to the host or the guest"
 complete -c vfiorun -n __fish_use_subcommand -a qmp -d "one QMP command, or a prompt"
 complete -c vfiorun -n __fish_use_subcommand -a adopt -d "take over a guest whose keeper died, and go on as run would"
 complete -c vfiorun -n __fish_use_subcommand -a revert -d "put back what a crash left behind"
@@ -43,14 +44,17 @@ complete -c vfiorun -n __fish_use_subcommand -k -a "(__vfiorun_profiles)"
 
 complete -c vfiorun -n "__fish_seen_subcommand_from run plan argv" -l headless -d "no window; the serial console on this terminal"
 complete -c vfiorun -n "__fish_seen_subcommand_from run" -l detach -d "return once the guest runs, pinned"
+complete -c vfiorun -n "__fish_seen_subcommand_from run" -l input-timeout -d "give keyboard and mouse back after that time" -x
 complete -c vfiorun -n "__fish_seen_subcommand_from run plan argv" -l set -d "one more line of the profile" -x
 complete -c vfiorun -n "__fish_seen_subcommand_from plan argv host list status top rom" -l json -d "for scripts: JSON"
 complete -c vfiorun -n "__fish_seen_subcommand_from plan argv host" -l root -d "read this captured machine in place of the live one" -x -a "(__fish_complete_directories)"
+complete -c vfiorun -n "__fish_seen_subcommand_from host" -l input -d "input devices, and what they send"
 complete -c vfiorun -n "__fish_seen_subcommand_from stop rom" -l force -d "do it without asking, or in spite of a doubt"
 complete -c vfiorun -n "__fish_seen_subcommand_from log" -s f -l follow -d "go on as messages come"
 complete -c vfiorun -n "__fish_seen_subcommand_from revert" -l if-dead -d "say nothing and succeed where the guest runs"
 complete -c vfiorun -n "__fish_seen_subcommand_from top" -l once -d "one interval, then end"
 complete -c vfiorun -n "__fish_seen_subcommand_from top" -l interval -d "how often, 1 if not given" -x
+complete -c vfiorun -n "__fish_seen_subcommand_from switch" -a "host guest toggle next let-go"
 complete -c vfiorun -s v -l verbose -d "say more (twice: everything)"
 complete -c vfiorun -s q -l quiet -d "say only errors"
 complete -c vfiorun -l no-color -d "no colours (NO_COLOR does the same)"
@@ -58,6 +62,6 @@ complete -c vfiorun -s h -l help -d "show this text"
 complete -c vfiorun -l version -d "show the version"
 
 complete -c vfiorun -n "__fish_seen_subcommand_from run plan argv" -k -a "(__vfiorun_profiles)"
-complete -c vfiorun -n "__fish_seen_subcommand_from status top stop pause resume reset wait console log qmp adopt revert" -k -a "(__vfiorun_guests)"
+complete -c vfiorun -n "__fish_seen_subcommand_from status top stop pause resume reset wait console log switch qmp adopt revert" -k -a "(__vfiorun_guests)"
 complete -c vfiorun -n "__fish_seen_subcommand_from help" -k -a "$commands"
 complete -c vfiorun -n "__fish_seen_subcommand_from rom" -a "info dump" -F

@@ -35,6 +35,11 @@ enum switch_side switch_get_side(const struct switch_engine *engine)
 	return engine->side;
 }
 
+bool switch_is_waiting(const struct switch_engine *engine)
+{
+	return engine->switching;
+}
+
 static void set_clock(struct switch_engine *engine, uint64_t now)
 {
 	if (now > engine->now)

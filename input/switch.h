@@ -176,4 +176,6 @@ void switch_command(struct switch_engine *engine, uint64_t now, enum switch_comm
 void switch_tick(struct switch_engine *engine, uint64_t now);
 uint64_t switch_deadline(const struct switch_engine *engine);
 
+// A switch is asked for and not made yet.
+bool switch_is_waiting(const struct switch_engine *engine);
 enum switch_side switch_get_side(const struct switch_engine *engine);

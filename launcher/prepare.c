@@ -10,6 +10,8 @@
 
 #include <string.h>
 
+enum { INPUT_TIMEOUT_MAX = 86400 };
+
 static void show_diags(const struct diags *diags)
 {
 	for (size_t i = 0; i < diags->count; i++) {
@@ -59,12 +61,18 @@ static int read_facts(const struct command_line *line, const struct profile *pro
 static int make_plan(const struct command_line *line, const struct profile *profile,
 		     const struct facts *facts, struct prepared *prepared, struct diags *diags)
 {
-	const struct plan_options options = {
+	struct plan_options options = {
 		.headless = line->headless,
 		.detach = line->detach,
 		.qemu_args = &line->qemu_args,
 	};
 
+	if (line->input_timeout && (!str_parse_int(line->input_timeout, &options.input_timeout) ||
+				    options.input_timeout < 1 || options.input_timeout > INPUT_TIMEOUT_MAX)) {
+		log_error("--input-timeout takes seconds, from 1 to %d, not `%s`", INPUT_TIMEOUT_MAX,
+			  line->input_timeout);
+		return 2;
+	}
 	prepared->plan = mem_new(1, sizeof(*prepared->plan));
 	plan_make(profile, facts, &options, prepared->plan, diags);
 	prepared->relay = prepared->plan->console_on_stdio;

@@ -30,6 +30,7 @@ struct argv_build {
 	const char *cpu_model;	   // for -cpu, borrowed
 	const char *irqchip;	   // "on", "split", "off"; NULL: TCG, which has none in the kernel
 	bool spice; // there is a SPICE socket
+	bool usb;		   // there is a USB controller
 	enum display_type display; // never DISPLAY_AUTO or DISPLAY_INSTALL
 	const struct pci_device *gpu; // the first one that is passed, or NULL
 };
@@ -59,6 +60,9 @@ struct diag *argv_host_error(struct argv_build *b, const char *code, const char 
 struct diag *argv_warn(struct argv_build *b, const char *code, const char *section, const char *key,
 		       const char *fmt, ...) __attribute__((format(printf, 5, 6)));
 
+// The USB controller "usb.0", once however many ask for it.
+void argv_add_usb(struct argv_build *b);
+
 // A socket of this name in the run directory, the caller frees. An error if it is too long for
 // sun_path.
 char *argv_socket_path(struct argv_build *b, const char *name);
@@ -74,6 +78,7 @@ void argv_nets(struct argv_build *b);	  // net.c
 void argv_pci(struct argv_build *b);	  // pci.c: devices of the host
 void argv_display(struct argv_build *b);  // display.c: -display, video, input, spice, vnc
 void argv_shared(struct argv_build *b);	  // shared.c: Looking Glass and Scream, after the display
+void argv_input(struct argv_build *b);	  // input.c: [input]
 void argv_monitor(struct argv_build *b);  // monitor.c: QMP and console sockets, rng, pvpanic
 void argv_raw(struct argv_build *b);	  // raw.c: [qemu] arguments, last
 

@@ -98,6 +98,13 @@ struct diag *argv_warn(struct argv_build *b, const char *code, const char *secti
 	return diag;
 }
 
+void argv_add_usb(struct argv_build *b)
+{
+	if (!b->usb)
+		argv_add(b, "-device", "qemu-xhci,id=usb");
+	b->usb = true;
+}
+
 char *argv_socket_path(struct argv_build *b, const char *name)
 {
 	char *path = mem_printf("%s/%s", b->facts->run_dir, name);

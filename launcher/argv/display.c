@@ -38,7 +38,7 @@ static void add_video(struct argv_build *b)
 // own (PS/2).
 static void add_tablet(struct argv_build *b)
 {
-	argv_add(b, "-device", "qemu-xhci,id=usb");
+	argv_add_usb(b);
 	argv_add(b, "-device", "usb-tablet,id=tablet0,bus=usb.0");
 }
 

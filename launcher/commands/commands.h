@@ -17,10 +17,11 @@ struct command_line {
 	const struct command_verb *verb; // of a command that has verbs
 	const char *name; // PROFILE or NAME, NULL: not given
 	const char *root; // --root
+	const char *input_timeout;
 	const char *interval; // --interval
 	struct strv operands; // behind the name and the verb
 	struct strv sets, qemu_args;
-	bool headless, detach, json, force, follow, if_dead, once;
+	bool input, headless, detach, json, force, follow, if_dead, once;
 	bool quiet, no_color, help, version;
 	int verbose; // how often
 };
@@ -91,6 +92,7 @@ int reset_command(const struct command_line *line);
 int wait_command(const struct command_line *line);
 int console_command(const struct command_line *line);
 int log_command(const struct command_line *line);
+int switch_input_command(const struct command_line *line);
 int qmp_command(const struct command_line *line);
 int verb_command(const struct command_line *line);
 int rom_info_command(const struct command_line *line);

@@ -83,6 +83,32 @@ int reset_command(const struct command_line *line)
 	return ask_once(line, "reset");
 }
 
+int switch_input_command(const struct command_line *line)
+{
+	static const char *const targets[] = { "host", "guest", "toggle", "next", "let-go" };
+	const char *target = line->operands.count ? line->operands.items[0] : "toggle";
+	struct control_client client;
+	struct json_object *args;
+	bool known = false;
+	int status;
+
+	for (size_t i = 0; i < ARRAY_SIZE(targets); i++)
+		known |= strcmp(targets[i], target) == 0;
+	if (!known) {
+		log_error("`switch` goes to host, guest, toggle, next or let-go, not to `%s`", target);
+		return 2;
+	}
+	status = connect_guest(line, &client);
+	args = json_object_new_object();
+	json_object_object_add(args, "to", json_object_new_string(target));
+	if (status == 0)
+		status = ask(&client, "switch", args, ANSWER_MS, NULL);
+	else
+		json_object_put(args);
+	control_close(&client);
+	return status;
+}
+
 // How the guest ended: the exit status of its life. False with a message where nobody says it.
 static bool read_end(struct control_client *client, int *outcome, struct err *err)
 {

@@ -10,6 +10,8 @@
 #include "tune/host/system.h"
 #include "tune/host/usb.h"
 
+#include <stdbool.h>
+
 struct err;
 struct json_object;
 struct root;
@@ -45,3 +47,7 @@ void host_add_usb(const struct host_machine *machine, struct str *out);
 
 // What stands against passing a device, as a person would say it; appended.
 void host_blockers(const struct host_machine *machine, const struct pci_device *device, struct strv *out);
+
+// host --input: input devices of the live machine (dir NULL) or a captured one; live and without json, then
+// what they send until Ctrl-C. Returns an exit status.
+int host_show_input(const char *dir, bool json);

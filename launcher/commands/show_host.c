@@ -90,6 +90,8 @@ int host_command(const struct command_line *line)
 	struct err err = ERR_NONE;
 	int status;
 
+	if (line->input)
+		return host_show_input(line->root, line->json);
 	if (read_machine(line->root, &machine, &err) < 0) {
 		report_error(&err);
 		status = line->root ? 2 : 3; // what was named is no captured machine

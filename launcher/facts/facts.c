@@ -279,6 +279,8 @@ int facts_read(struct root *root, const struct profile *profile, const struct fa
 		firmware_read(root, options->paths->firmware_dir, &facts->firmwares);
 	attribute_facts_read(root, wanted_attributes(profile), &facts->cpus.online, &facts->attributes);
 	read_daemons(root, profile, facts);
+	if (profile_has_section(profile, "input"))
+		input_facts_read(root, &facts->input);
 	facts->run_dir = mem_printf("%s/%s", options->paths->run_base, name);
 	facts->state_dir = mem_printf("%s/%s", options->paths->state_base, name);
 	facts->log_dir = mem_dup(options->paths->log_dir);
@@ -287,6 +289,8 @@ int facts_read(struct root *root, const struct profile *profile, const struct fa
 		return 0;
 	}
 	read_rights(facts);
+	if (profile_has_section(profile, "input") && access("/dev/uinput", R_OK | W_OK) < 0)
+		facts->uinput_error = errno;
 	read_accounts(profile, facts);
 	read_environment(facts);
 	read_other_guests(profile, options->paths, facts);
@@ -321,6 +325,7 @@ void facts_finish(struct facts *facts)
 	strv_finish(&facts->others_memory);
 	strv_finish(&facts->environment);
 	strv_finish(&facts->home_environment);
+	input_facts_finish(&facts->input);
 	attribute_facts_finish(&facts->attributes);
 	devices_finish(facts);
 	mdev_facts_finish(&facts->mdevs);

@@ -14,6 +14,7 @@
 #include "tune/host/cpu.h"
 #include "tune/host/daemons.h"
 #include "tune/host/desktop.h"
+#include "tune/host/input.h"
 #include "tune/host/iommu.h"
 #include "tune/host/mdev.h"
 #include "tune/host/memory.h"
@@ -116,6 +117,8 @@ struct facts {
 	struct cpuset others; // CPUs that other running guests of ours are pinned to
 	uint64_t memlock_hard; // UINT64_MAX: unlimited
 	struct daemon_facts daemons; // looked for where the profile sets what they set
+	struct input_facts input; // only for a profile that shares input devices
+	int uinput_error;	  // errno behind a /dev/uinput that we can't open; 0: we can
 	struct attribute_facts attributes; // those that this profile's [host] section would set
 	// read where the profile names PCI devices; detail only of these, of their groups, and of what is above them
 	struct pci_facts pci;

@@ -98,3 +98,17 @@ int listen_connect(const char *path, int timeout_ms, struct err *err)
 		poll(NULL, 0, 2);
 	}
 }
+
+int listen_connect_now(const char *path, struct err *err)
+{
+	struct sockaddr_un address;
+	AUTO_CLOSE int dir = make_address(path, &address, err);
+	AUTO_CLOSE int fd = -1;
+
+	if (dir < 0)
+		return dir;
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
+		return err_sys(err, -errno, "connecting to %s", path);
+	return take_fd(&fd);
+}

@@ -13,3 +13,6 @@ int listen_open(const char *path, mode_t mode, struct err *err);
 // Connects; where nobody listens yet, tries until timeout_ms have passed. CLOEXEC, blocking. Returns the
 // descriptor, or -errno with a message: -ENOENT or -ECONNREFUSED where nobody listens.
 int listen_connect(const char *path, int timeout_ms, struct err *err);
+
+// Connects if that is possible without waiting. CLOEXEC, nonblocking. Returns the descriptor or -errno.
+int listen_connect_now(const char *path, struct err *err);

@@ -6,6 +6,7 @@
 #include "base/cpuset.h"
 #include "base/diag.h"
 #include "base/str.h"
+#include "input/guest.h"
 #include "launcher/plan/place.h"
 #include "launcher/profile/profile.h"
 #include "tune/change/change.h"
@@ -26,6 +27,7 @@ enum plan_fd_kind {
 	PLAN_FD_TAP,	// a queue of the tap `ifname`, attached to `bridge`
 	PLAN_FD_VHOST,	// /dev/vhost-net
 	PLAN_FD_ALIVE,	// the lock that tells that QEMU lives
+	PLAN_FD_UINPUT, // a device of ours that the guest reads; path is a link to its node
 	PLAN_FD_STREAM, // a connected socket to a helper (passt)
 };
 
@@ -75,6 +77,12 @@ struct plan_helper {
 	char *socket;
 };
 
+// A real device that is there now.
+struct plan_input {
+	char *device, *name, *role;
+	char *lost; // what does not get through to the guest; NULL: nothing
+};
+
 // A file that must exist before start and stays after (never journalled).
 struct plan_vars {
 	bool used, create;
@@ -111,6 +119,17 @@ struct plan {
 	} isolation;
 	struct plan_helper *helpers;
 	size_t n_helpers;
+	struct {
+		bool used, virtio_host, start_guest, tablet;
+		struct strv keyboard, mouse, device; // selectors
+		struct strv hotkeys;
+		char *panic; // NULL: none
+		struct strv keep_held, on_host, on_guest;
+		int fds[GUEST_PARTS]; // numbers in QEMU, 0: none
+		int timeout;		   // s after which everything is given back, 0: never
+	} input;
+	struct plan_input *inputs;
+	size_t n_inputs;
 	struct plan_vars vars;
 	struct strv operators;
 	int shutdown_timeout; // s
@@ -134,6 +153,7 @@ struct plan {
 struct plan_options {
 	bool headless, detach;
 	const struct strv *qemu_args; // after `--`
+	int input_timeout;	      // s, 0: none
 };
 
 // Errors go to diags; the plan is usable only if none is there. Warnings go into the plan.

@@ -66,6 +66,24 @@ static void finish_helpers(struct plan *plan)
 	free(plan->helpers);
 }
 
+static void finish_inputs(struct plan *plan)
+{
+	struct strv *lists[] = { &plan->input.keyboard,	 &plan->input.mouse,	 &plan->input.device,
+				 &plan->input.hotkeys,	 &plan->input.keep_held, &plan->input.on_host,
+				 &plan->input.on_guest };
+
+	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
+		strv_finish(lists[i]);
+	free(plan->input.panic);
+	for (size_t i = 0; i < plan->n_inputs; i++) {
+		free(plan->inputs[i].device);
+		free(plan->inputs[i].name);
+		free(plan->inputs[i].role);
+		free(plan->inputs[i].lost);
+	}
+	free(plan->inputs);
+}
+
 static void finish_texts(struct plan *plan)
 {
 	char *texts[] = {
@@ -93,6 +111,7 @@ void plan_finish(struct plan *plan)
 	finish_pins(plan);
 	finish_devices(plan);
 	finish_helpers(plan);
+	finish_inputs(plan);
 	finish_texts(plan);
 	change_list_finish(&plan->changes);
 	diags_finish(&plan->warnings);

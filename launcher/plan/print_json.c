@@ -66,16 +66,38 @@ static const struct field supervise_fields[] = {
 	FIELD("log_dir", FIELD_TEXT, log_dir),
 };
 
-// Objects of the outer one; NULL: the outer one itself.
+static const struct field input_fields[] = {
+	FIELD("virtio_host", FIELD_FLAG, input.virtio_host),
+	FIELD("start_guest", FIELD_FLAG, input.start_guest),
+	FIELD("tablet", FIELD_FLAG, input.tablet),
+	FIELD("keyboard", FIELD_LIST, input.keyboard),
+	FIELD("mouse", FIELD_LIST, input.mouse),
+	FIELD("device", FIELD_LIST, input.device),
+	FIELD("hotkeys", FIELD_LIST, input.hotkeys),
+	FIELD("panic", FIELD_TEXT, input.panic),
+	FIELD("keep_held", FIELD_LIST, input.keep_held),
+	FIELD("on_switch_host", FIELD_LIST, input.on_host),
+	FIELD("on_switch_guest", FIELD_LIST, input.on_guest),
+	FIELD("timeout", FIELD_INT, input.timeout),
+	FIELD("fd_keyboard", FIELD_INT, input.fds[GUEST_KEYBOARD]),
+	FIELD("fd_mouse", FIELD_INT, input.fds[GUEST_MOUSE]),
+	FIELD("fd_tablet", FIELD_INT, input.fds[GUEST_TABLET]),
+	FIELD("fd_toggle", FIELD_INT, input.fds[GUEST_TOGGLE]),
+};
+
+// Objects of the outer one; NULL: the outer one itself. One that has a flag is there where that is true.
 static const struct group {
 	const char *key;
 	const struct field *fields;
 	size_t count;
+	bool optional;
+	size_t flag;
 } groups[] = {
-	{ NULL, top_fields, ARRAY_SIZE(top_fields) },
-	{ "memory", memory_fields, ARRAY_SIZE(memory_fields) },
-	{ "isolation", isolation_fields, ARRAY_SIZE(isolation_fields) },
-	{ "supervise", supervise_fields, ARRAY_SIZE(supervise_fields) },
+	{ NULL, top_fields, ARRAY_SIZE(top_fields), false, 0 },
+	{ "memory", memory_fields, ARRAY_SIZE(memory_fields), false, 0 },
+	{ "isolation", isolation_fields, ARRAY_SIZE(isolation_fields), false, 0 },
+	{ "supervise", supervise_fields, ARRAY_SIZE(supervise_fields), false, 0 },
+	{ "input", input_fields, ARRAY_SIZE(input_fields), true, offsetof(struct plan, input.used) },
 };
 
 // A thread's name in JSON tells what it is; what follows the word is the index.
@@ -93,7 +115,7 @@ static const struct {
 static const char *const fd_kinds[] = {
 	[PLAN_FD_FILE] = "file",   [PLAN_FD_COPY] = "copy",   [PLAN_FD_LISTEN] = "listen",
 	[PLAN_FD_TAP] = "tap",	   [PLAN_FD_VHOST] = "vhost", [PLAN_FD_ALIVE] = "alive",
-	[PLAN_FD_STREAM] = "stream",
+	[PLAN_FD_STREAM] = "stream", [PLAN_FD_UINPUT] = "uinput",
 };
 
 static struct json_object *text_object(const char *text)
@@ -138,8 +160,11 @@ static void add_fields(const struct plan *plan, struct json_object *root)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(groups); i++) {
 		const struct group *group = &groups[i];
-		struct json_object *object = group->key ? json_object_new_object() : root;
+		struct json_object *object;
 
+		if (group->optional && !*(const bool *)((const char *)plan + group->flag))
+			continue;
+		object = group->key ? json_object_new_object() : root;
 		for (size_t k = 0; k < group->count; k++)
 			json_object_object_add(object, group->fields[k].key,
 					       field_object(&group->fields[k],
@@ -263,6 +288,23 @@ static struct json_object *devices_object(const struct plan *plan)
 	return array;
 }
 
+static struct json_object *inputs_object(const struct plan *plan)
+{
+	struct json_object *array = json_object_new_array();
+
+	for (size_t i = 0; i < plan->n_inputs; i++) {
+		const struct plan_input *input = &plan->inputs[i];
+		struct json_object *object = json_object_new_object();
+
+		add_text(object, "device", input->device);
+		add_text(object, "name", input->name);
+		add_text(object, "role", input->role);
+		add_text(object, "lost", input->lost);
+		json_object_array_add(array, object);
+	}
+	return array;
+}
+
 static struct json_object *helpers_object(const struct plan *plan)
 {
 	struct json_object *array = json_object_new_array();
@@ -290,7 +332,7 @@ struct json_object *plan_print_json(const struct plan *plan)
 	json_object_object_add(root, "changes", changes_object(&plan->changes));
 	json_object_object_add(root, "pins", pins_object(plan));
 	json_object_object_add(root, "devices", devices_object(plan));
-	json_object_object_add(root, "inputs", json_object_new_array());
+	json_object_object_add(root, "inputs", inputs_object(plan));
 	json_object_object_add(root, "helpers", helpers_object(plan));
 	return root;
 }
@@ -391,6 +433,10 @@ static int parse_fields(struct json_object *root, struct plan *plan, struct err 
 		const char *key = groups[i].key;
 		struct json_object *object = key ? member(root, key, json_type_object) : root;
 
+		if (groups[i].optional && !object)
+			continue;
+		if (groups[i].optional)
+			*(bool *)((char *)plan + groups[i].flag) = true;
 		r = object ? parse_group(&groups[i], object, plan, err) : damaged(err, key);
 	}
 	return r;

@@ -301,6 +301,41 @@ static void add_command(struct str *out, const struct strv *argv, const char *in
 	str_addc(out, '\n');
 }
 
+static void print_input(const struct plan_input *input, struct str *out)
+{
+	AUTO_STR struct str text = { 0 };
+
+	str_addf(&text, "%s, %s", input->name, input->device);
+	if (input->lost)
+		str_addf(&text, "; the guest does not get: %s", input->lost);
+	add_row(out, input->role, str_text(&text));
+}
+
+static void print_inputs(const struct plan *plan, struct str *out)
+{
+	if (!plan->input.used)
+		return;
+	add_heading(out, "keyboard and mouse, shared with the guest");
+	for (size_t i = 0; i < plan->n_inputs; i++)
+		print_input(&plan->inputs[i], out);
+	if (!plan->n_inputs)
+		add_row(out, "devices", "none is there now; those that come are taken");
+	for (size_t i = 0; i < plan->input.hotkeys.count; i++)
+		add_row(out, i ? "" : "hotkeys", plan->input.hotkeys.items[i]);
+	add_row(out, "panic", plan->input.panic ?: "none");
+	add_row(out, "start", plan->input.start_guest ? "the guest has the input first" :
+							"the host has the input first");
+	add_row(out, "transport", plan->input.virtio_host ?
+					  "virtio-host: the guest needs a driver, and gets everything" :
+					  "input-linux: works in every guest, firmware and installers "
+					  "included");
+	if (plan->input.timeout) {
+		AUTO_FREE char *limit = mem_printf("everything is given back after %d s", plan->input.timeout);
+
+		add_row(out, "limit", limit);
+	}
+}
+
 static void print_helpers(const struct plan *plan, struct str *out)
 {
 	if (plan->n_helpers)
@@ -391,6 +426,7 @@ void plan_print_text(const struct plan *plan, struct str *out)
 	print_changes(plan, out);
 	print_files(plan, out);
 	print_helpers(plan, out);
+	print_inputs(plan, out);
 	print_user(plan, out);
 	print_environment(plan, out);
 	add_heading(out, "command");

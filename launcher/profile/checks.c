@@ -4,7 +4,10 @@
 
 #include "base/cleanup.h"
 #include "base/diag.h"
+#include "base/err.h"
 #include "base/mem.h"
+#include "input/chord.h"
+#include "input/hotkey.h"
 #include "launcher/profile/keys.h"
 #include "launcher/profile/profile.h"
 #include "launcher/profile/text.h"
@@ -320,6 +323,38 @@ static void check_shared(const struct check *check)
 			  "Scream's driver looks for 2M, unless it was told another size");
 }
 
+// Two hotkeys that can't both be told from what is pressed.
+static void check_hotkeys(const struct check *check)
+{
+	const struct profile *p = check->profile;
+	bool panics = p->input.panic && !str_eq(p->input.panic, "none");
+	struct chords chords = { 0 };
+	struct err err = ERR_NONE;
+	size_t index;
+
+	if (hotkeys_add(&chords, &p->input.hotkey, panics ? p->input.panic : NULL, &index, &err) < 0)
+		CLASH("input", NULL, index < p->input.hotkey.count ? "hotkey" : "panic", "%s", err.text);
+	chords_finish(&chords);
+}
+
+static bool is_none(const struct strv *selectors)
+{
+	return selectors->count == 1 && str_eq(selectors->items[0], "none");
+}
+
+static void check_input(const struct check *check)
+{
+	const struct profile *p = check->profile;
+
+	check_hotkeys(check);
+	if (is_none(&p->input.keyboard) && is_none(&p->input.mouse) && !p->input.device.count)
+		diag_hint(CLASH("input", NULL, "keyboard", "[input] with no device at all"),
+			  "name one, or leave [input] out");
+	if (p->input.transport == TRANSPORT_VIRTIO_HOST && has(check, "input", NULL, "sink"))
+		diag_hint(CLASH("input", NULL, "sink", "sink means nothing with transport = virtio-host"),
+			  "leave it out: the guest sees virtio devices");
+}
+
 static void check_raw(const struct check *check)
 {
 	const struct strv *args = &check->profile->qemu.args;
@@ -350,5 +385,6 @@ void profile_check(const struct profile *profile, struct diags *diags)
 	check_nets(&check);
 	check_pcis(&check);
 	check_shared(&check);
+	check_input(&check);
 	check_raw(&check);
 }

@@ -25,6 +25,9 @@ WORDS(net, "user", "bridge", "tap", "passt", "none");
 WORDS(net_model, "virtio", "e1000e", "e1000", "rtl8139");
 WORDS(pci_group, "none", "auto");
 WORDS(display, "auto", "none", "gtk", "sdl", "spice", "vnc", "install");
+WORDS(start, "host", "guest");
+WORDS(transport, "input-linux", "virtio-host");
+WORDS(sink, "ps2", "virtio", "usb");
 
 // What each parser writes. A row whose field is of another type does not compile.
 #define FIELD_text	 char *
@@ -61,6 +64,10 @@ WORDS(display, "auto", "none", "gtk", "sdl", "spice", "vnc", "install");
 #define FIELD_unit	 char *
 #define FIELD_units	 struct strv
 #define FIELD_modules	 struct modules_request
+#define FIELD_selectors	 struct strv
+#define FIELD_hotkeys	 struct strv
+#define FIELD_chord	 char *
+#define FIELD_keynames	 struct strv
 
 #define ROW(section_, key_, base, member, type, help_, ...)                                        \
 	{                                                                                          \
@@ -80,6 +87,7 @@ WORDS(display, "auto", "none", "gtk", "sdl", "spice", "vnc", "install");
 #define NET(key, type, ...)    ROW("net", #key, struct profile_net, key, type, __VA_ARGS__)
 #define PCI(key, type, ...)    ROW("pci", #key, struct profile_pci, key, type, __VA_ARGS__)
 #define GLASS(key, type, ...)  ROW("lookingglass", #key, struct profile, lookingglass.key, type, __VA_ARGS__)
+#define INPUT(key, type, ...)  ROW("input", #key, struct profile, input.key, type, __VA_ARGS__)
 #define HOOK(key, type, ...)   ROW("hooks", #key, struct profile, hooks.key, type, __VA_ARGS__)
 
 static const struct profile_key keys[] = {
@@ -218,6 +226,17 @@ static const struct profile_key keys[] = {
 	    .min = 1 << 20, .max = 1 << 30),
 	ROW("scream", "file", struct profile, scream.file, path,
 	    "the shared memory; default: /dev/shm/scream-ivshmem"),
+	INPUT(keyboard, selectors, "auto, none, or a device a line; repeatable; default: auto"),
+	INPUT(mouse, selectors, "auto, none, or a device a line; repeatable; default: auto"),
+	INPUT(device, selectors, "another device, one a line; repeatable"),
+	INPUT(hotkey, hotkeys, "keys, and what they do; repeatable; default: leftctrl+rightctrl toggle"),
+	INPUT(panic, chord, "keys that give everything back; default: leftctrl+leftalt+leftshift+esc"),
+	INPUT(start, word, "who has the input at first; default: host", .words = start_words),
+	INPUT(transport, word, "how QEMU gets it; default: input-linux", .words = transport_words),
+	INPUT(sink, word, "what the guest sees of input-linux; default: ps2", .words = sink_words),
+	INPUT(keep_held, keynames, "keys that stay down over a switch; repeatable"),
+	INPUT(on_switch_host, command, "command to run when the host gets the input"),
+	INPUT(on_switch_guest, command, "command to run when the guest gets the input"),
 
 	HOOK(before, command, "command to run before the host is changed"),
 	HOOK(started, command, "command to run once the guest runs"),
@@ -267,6 +286,7 @@ static const struct profile_section sections[] = {
 	{ "display", NULL, NULL, "the guest's screen" },
 	{ "lookingglass", NULL, NULL, "a passed GPU's screen in a window of the host" },
 	{ "scream", NULL, NULL, "the guest's sound through shared memory" },
+	{ "input", NULL, NULL, "keyboard and mouse that host and guest share" },
 	{ "hooks", NULL, NULL, "commands to run along the way" },
 	{ "qemu", NULL, NULL, "raw arguments" },
 };

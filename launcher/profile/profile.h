@@ -27,6 +27,9 @@ enum disk_cache { CACHE_AUTO, CACHE_NONE, CACHE_WRITEBACK, CACHE_WRITETHROUGH, C
 enum disk_aio { AIO_AUTO, AIO_THREADS, AIO_NATIVE, AIO_IO_URING };
 enum net_type { NET_USER, NET_BRIDGE, NET_TAP, NET_PASST, NET_NONE };
 enum display_type { DISPLAY_AUTO, DISPLAY_NONE, DISPLAY_GTK, DISPLAY_SDL, DISPLAY_SPICE, DISPLAY_VNC, DISPLAY_INSTALL };
+enum input_start { INPUT_START_HOST, INPUT_START_GUEST };
+enum input_transport { TRANSPORT_INPUT_LINUX, TRANSPORT_VIRTIO_HOST };
+enum input_sink { SINK_PS2, SINK_VIRTIO, SINK_USB };
 
 enum cpus_mode { CPUS_AUTO, CPUS_NONE, CPUS_LIST };
 
@@ -192,6 +195,16 @@ struct profile {
 	struct {
 		enum display_type type;
 	} display;
+	struct {
+		struct strv keyboard, mouse, device; // selectors (input/selector.h), checked; empty: auto, auto, none
+		struct strv hotkey;		     // input/hotkey.h, checked; empty: the default
+		char *panic;			     // a chord; NULL: the default, "none": none
+		enum input_start start;
+		enum input_transport transport;
+		enum input_sink sink;
+		struct strv keep_held; // names of keys
+		struct strv on_switch_host, on_switch_guest; // one argv each; empty: none
+	} input; // wanted where profile_has_section says so
 	struct {
 		struct strv before, started, stopped; // one argv each, never a shell; empty: none
 		int timeout;			      // seconds each may take

@@ -58,6 +58,12 @@ profile_parser value_parse_modules;	// struct modules_request
 bool title_is_pci(const char *title);
 bool title_is_uuid(const char *title);
 
+// types_input.c
+profile_parser value_parse_selectors; // struct strv, one a line
+profile_parser value_parse_hotkeys;   // struct strv, one a line
+profile_parser value_parse_chord;     // char *, "none": none
+profile_parser value_parse_keynames;  // struct strv
+
 // For parsers. Adds an error "[section] key = text: …".
 struct diag *value_reject(const struct profile_value *value, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));

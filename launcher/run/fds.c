@@ -22,6 +22,7 @@
 struct opening {
 	const struct plan *plan;
 	int *streams;
+	const int *inputs;
 	char tap[IFNAMSIZ]; // the tap that the next queue belongs to
 };
 
@@ -88,17 +89,30 @@ static int take_stream(struct opening *opening, const struct plan_fd *row, struc
 	return take_fd(&opening->streams[row->helper]);
 }
 
+// QEMU has it open too, so that the guest's devices outlive us.
+static int dup_input(struct opening *opening, const struct plan_fd *row, struct err *err)
+{
+	int fd = -1;
+
+	for (int part = 0; part < GUEST_PARTS; part++) {
+		if (opening->plan->input.fds[part] == row->fd)
+			fd = fcntl(opening->inputs[part], F_DUPFD_CLOEXEC, 0);
+	}
+	return fd < 0 ? err_sys(err, -errno, "its descriptor") : fd;
+}
+
 // A row a kind; NULL is what somebody else provides.
 static int (*const openers[])(struct opening *, const struct plan_fd *, struct err *) = {
 	[PLAN_FD_FILE] = open_file,	  [PLAN_FD_COPY] = open_copy,
 	[PLAN_FD_LISTEN] = open_listener, [PLAN_FD_TAP] = open_tap,
 	[PLAN_FD_VHOST] = open_file,	  [PLAN_FD_ALIVE] = NULL,
-	[PLAN_FD_STREAM] = take_stream,
+	[PLAN_FD_STREAM] = take_stream,	  [PLAN_FD_UINPUT] = dup_input,
 };
 
-int plan_fds_open(const struct plan *plan, int log, int *streams, struct opened_fds *out, struct err *err)
+int plan_fds_open(const struct plan *plan, int log, int *streams, const int *inputs,
+		  struct opened_fds *out, struct err *err)
 {
-	struct opening opening = { .plan = plan, .streams = streams };
+	struct opening opening = { .plan = plan, .streams = streams, .inputs = inputs };
 
 	*out = (struct opened_fds){ .fds = mem_new(plan->n_fds + 2, sizeof(*out->fds)) };
 	out->fds[out->count++] = (struct spawn_fd){ 1, log };

@@ -33,6 +33,7 @@ void keeper_init(struct keeper *keeper, const struct paths *paths, struct guest_
 		.log = -1,
 		.tell = -1,
 	};
+	keeper_input_init(&keeper->input);
 }
 
 static void close_streams(struct keeper *keeper)
@@ -58,6 +59,7 @@ void keeper_finish(struct keeper *keeper)
 	journal_finish(&keeper->journal);
 	change_host_finish(&keeper->host);
 	close_streams(keeper);
+	keeper_input_finish(&keeper->input);
 	free(keeper->tids);
 	state_finish(&keeper->state);
 }
@@ -106,6 +108,16 @@ static void hook_expired(struct keeper *keeper)
 	keeper_end_hook(keeper, true);
 }
 
+static void switch_hook_expired(struct keeper *keeper)
+{
+	keeper_task_end(keeper, &keeper->input.hook, true);
+}
+
+static void hotkey_expired(struct keeper *keeper)
+{
+	keeper_task_end(keeper, &keeper->input.command, true);
+}
+
 // The deadlines of a life; 0 is none. What is overdue is called, and says itself what comes next.
 static int run_deadlines(struct keeper *keeper)
 {
@@ -115,7 +127,13 @@ static int run_deadlines(struct keeper *keeper)
 	} deadlines[] = { { &keeper->start_deadline, start_expired },
 			  { &keeper->stop_deadline, keeper_stop_expire },
 			  { &keeper->rescan_at, keeper_rescan },
-			  { &keeper->hook_deadline, hook_expired } };
+			  { &keeper->hook_deadline, hook_expired },
+			  { &keeper->input.scan_at, keeper_devices_scan },
+			  { &keeper->input.lock_at, keeper_lock_retry },
+			  { &keeper->input.wants_until, keeper_input_give_up },
+			  { &keeper->input.give_back_at, keeper_input_give_back },
+			  { &keeper->input.hook.deadline, switch_hook_expired },
+			  { &keeper->input.command.deadline, hotkey_expired } };
 	long long now = io_now_ms();
 	int timeout = keeper_monitor_timeout(keeper);
 

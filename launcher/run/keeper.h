@@ -4,6 +4,7 @@
 #pragma once
 
 #include "base/loop.h"
+#include "input/guest.h"
 #include "launcher/guest/paths.h"
 #include "launcher/guest/state.h"
 #include "launcher/run/spawn.h"
@@ -30,6 +31,38 @@ struct monitor_process {
 	long long first_start; // ms, of the present series
 };
 
+// A command of the profile's that runs beside the guest, with a time limit.
+struct task {
+	pid_t pid; // 0: none runs
+	const char *what;
+	struct loop_source source;
+	long long deadline; // ms, 0: none
+};
+
+// Keyboard and mouse: the process that has them, the guest's devices, and the right to take real ones.
+struct keeper_input {
+	pid_t pid;
+	int channel; // SOCK_SEQPACKET of struct message
+	struct loop_source source;
+	int starts;
+	long long first_start; // ms, of the present series
+	int uinput[GUEST_PARTS]; // the guest's devices: what is written to them, -1: none
+	int nodes[GUEST_PARTS];	 // and their event nodes
+	bool guest_reads;	 // QEMU holds its grabs
+	bool guest_side;
+	int lock;		 // of all guests' keepers one holds it, and its guest shares the devices
+	bool locked;
+	bool wants;		 // the input for this guest, as soon as the lock is there
+	char pass_to[64];	 // the guest that gets the lock after us, "" none
+	int *handed;		 // numbers of the nodes that the process was given
+	size_t n_handed;
+	struct loop_source watch;
+	int scans;
+	long long scan_at, lock_at, wants_until, give_back_at; // ms, 0: none
+	struct task hook, command;
+	bool hook_due; // sides changed while a hook ran
+};
+
 struct keeper {
 	const struct paths *paths; // borrowed, as the next two are
 	struct guest_dir *dir;
@@ -44,6 +77,7 @@ struct keeper {
 	bool adopted; // QEMU is not our child
 	struct loop_source qemu_source, signal_source;
 	struct monitor_process monitor;
+	struct keeper_input input;
 	int control; // listening socket, for every monitor
 	int log;     // the guest's log file
 	long long log_start; // where this run begins in it

@@ -109,6 +109,7 @@ static void guest_runs(struct keeper *keeper)
 	notify_systemd("READY=1\nSTATUS=guest %s runs\nMAINPID=%d", keeper->name, getpid());
 	tell_parent(keeper, 0); // before the hook, which would hold its stderr
 	start_hook(keeper);
+	keeper_input_start(keeper);
 	keeper_rescan(keeper);
 }
 
@@ -174,6 +175,12 @@ static void handle_ask_stop(struct keeper *keeper, const struct message *message
 	keeper_stop(keeper, message->value ? STOP_QUIT : STOP_POWERDOWN);
 }
 
+static void handle_ask_switch(struct keeper *keeper, const struct message *message)
+{
+	if (message->value >= TARGET_HOST && message->value <= TARGET_YIELD)
+		keeper_input_ask(keeper, (enum input_target)message->value);
+}
+
 static void handle_ask_rescan(struct keeper *keeper, const struct message *message)
 {
 	(void)message;
@@ -187,9 +194,10 @@ void keeper_handle_message(struct keeper *keeper, const struct message *message)
 		[MSG_RUN_STATE] = handle_run_state, [MSG_SHUTDOWN] = handle_shutdown,
 		[MSG_EVENT] = handle_event,	    [MSG_ASK_STOP] = handle_ask_stop,
 		[MSG_ASK_RESCAN] = handle_ask_rescan, [MSG_CLOSED] = handle_closed,
+		[MSG_ASK_SWITCH] = handle_ask_switch,
 	};
 
-	if (message->type >= ARRAY_SIZE(handlers))
+	if (message->type >= ARRAY_SIZE(handlers) || !handlers[message->type])
 		return;
 	handlers[message->type](keeper, message);
 }

@@ -127,11 +127,14 @@ static _Noreturn void become_monitor(struct keeper *keeper, int channel)
 		.qemu = keeper->state.qemu,
 		.since = keeper->state.since,
 		.phase = keeper->state.phase,
+		.input = keeper_input_owner(keeper),
 	};
 	// Nothing of the keeper's may outlive it in here: not its locks, not what closing would undo.
 	int mine[] = { keeper->dir->lock, keeper->dir->alive,	keeper->dir->host,    keeper->dir->base,
 		       keeper->journal.fd, keeper->qemu.pidfd,	keeper->loop.epoll,  keeper->log,
 		       keeper->signal_source.fd, keeper->tell, keeper->qemu.go, keeper->qemu.report };
+
+	keeper_input_finish(&keeper->input);
 
 	for (size_t i = 0; i < ARRAY_SIZE(mine); i++) {
 		if (mine[i] >= 0)

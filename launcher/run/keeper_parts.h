@@ -2,6 +2,8 @@
 // Owns what the keeper's files share among themselves; nobody else includes it.
 #pragma once
 
+#include "input/switch.h"
+#include "launcher/guest/message.h"
 #include "launcher/run/keeper.h"
 
 // Beside the greeting QEMU must answer a few queries; they take milliseconds unless it is ill.
@@ -21,6 +23,45 @@ void keeper_tell_monitor(struct keeper *keeper, int type, int value);
 void keeper_restore_terminal(struct keeper *keeper);
 int keeper_monitor_timeout(const struct keeper *keeper); // ms, -1
 void keeper_monitor_expire(struct keeper *keeper);
+
+// keeper_input.c: harmless where the plan shares no input
+void keeper_input_start(struct keeper *keeper); // the guest runs, QEMU has its devices
+void keeper_input_end(struct keeper *keeper);
+void keeper_input_ask(struct keeper *keeper, enum input_target target);
+void keeper_input_command(struct keeper *keeper, enum switch_command command);
+enum input_owner keeper_input_owner(const struct keeper *keeper);
+void keeper_input_tell(struct keeper *keeper, bool refused); // the monitor, who has it
+void keeper_input_give_back(struct keeper *keeper);	     // --input-timeout
+void keeper_input_give_up(struct keeper *keeper);	     // waiting for the lock
+
+// keeper_devices.c
+void keeper_input_init(struct keeper_input *input);
+void keeper_input_finish(struct keeper_input *input);
+int keeper_input_make(struct keeper *keeper, struct err *err);	// the guest's devices, before QEMU starts
+void keeper_input_adopt(struct keeper *keeper);			// has them again, and no key down on them
+void keeper_devices_release_guest(struct keeper *keeper);	// no key is down on them
+bool keeper_devices_are_read(struct keeper *keeper);		// QEMU holds its grabs
+void keeper_devices_watch(struct keeper *keeper);
+void keeper_devices_scan(struct keeper *keeper); // hands out what is there and asked for
+void keeper_devices_scan_soon(struct keeper *keeper, int after_ms);
+void keeper_devices_forget(struct keeper *keeper, int number);	// -1: all
+void keeper_devices_say_busy(int number, int error);
+
+// keeper_lock.c
+bool keeper_lock_take(struct keeper *keeper);
+void keeper_lock_give(struct keeper *keeper);
+void keeper_lock_retry(struct keeper *keeper); // its moment has come
+void keeper_lock_changed(struct keeper *keeper);
+void keeper_lock_ask_others(struct keeper *keeper);
+const char *keeper_lock_next(struct keeper *keeper, char room[64]); // whose turn it is; NULL: the host's
+void keeper_lock_pass(struct keeper *keeper, const char *name);
+
+// keeper_tasks.c
+void keeper_task_start(struct keeper *keeper, struct task *task, const char *what, const struct strv *argv);
+void keeper_task_end(struct keeper *keeper, struct task *task, bool force);
+void keeper_task_wait(struct keeper *keeper, struct task *task); // for its end, or its time limit
+void keeper_run_hotkey(struct keeper *keeper, int action);
+void keeper_run_switch_hook(struct keeper *keeper);
 
 // keeper_stop.c
 void keeper_stop_expire(struct keeper *keeper);

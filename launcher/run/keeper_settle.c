@@ -167,6 +167,7 @@ int keeper_settle(struct keeper *keeper, int status)
 	struct err err = ERR_NONE;
 	int left = 0;
 
+	keeper_input_end(keeper); // the host has its keyboard before anything else
 	notify_systemd("STOPPING=1");
 	keeper_end_hook(keeper, true);
 	if (keeper->dir->dir >= 0) {
@@ -183,6 +184,7 @@ int keeper_settle(struct keeper *keeper, int status)
 			  keeper->name);
 	if (!left && guest_dir_remove(keeper->dir, keeper->name, &err) < 0)
 		log_warning("%s", err.text);
+	keeper_task_wait(keeper, &keeper->input.hook);
 	// whoever waited for the end may start the guest again at once
 	if (keeper->monitor.pid)
 		guest_dir_unlock(keeper->dir);

@@ -230,7 +230,10 @@ int keeper_launch(struct keeper *keeper, struct err *err)
 	if (r == 0)
 		r = open_control(keeper, err);
 	if (r == 0)
-		r = plan_fds_open(keeper->state.plan, keeper->log, keeper->streams, &fds, err);
+		r = keeper_input_make(keeper, err);
+	if (r == 0)
+		r = plan_fds_open(keeper->state.plan, keeper->log, keeper->streams, keeper->input.uinput, &fds,
+				  err);
 	if (r == 0)
 		r = start_qemu(keeper, &fds, err);
 	opened_fds_finish(&fds);
@@ -267,6 +270,8 @@ int keeper_adopt(struct keeper *keeper, struct state *state, struct err *err)
 		r = keeper_open_world(keeper, err);
 	if (r == 0)
 		r = journal_retake(&keeper->journal, &keeper->world, err);
+	if (r == 0)
+		keeper_input_adopt(keeper); // first of all: no key stays down in the guest
 	if (r == 0)
 		r = open_control(keeper, err);
 	if (r == 0)

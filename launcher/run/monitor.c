@@ -9,6 +9,7 @@
 #include "launcher/run/rights.h"
 
 #include <grp.h>
+#include <json-c/json.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -45,6 +46,21 @@ static void on_quit(struct monitor *monitor, const struct message *message)
 	monitor_qmp_quit(monitor);
 }
 
+static void on_input_state(struct monitor *monitor, const struct message *message)
+{
+	bool changed = monitor->input != (enum input_owner)message->value;
+	struct json_object *data;
+
+	monitor->input = (enum input_owner)message->value;
+	verb_answer_switches(monitor, message->tid != 0);
+	if (!changed)
+		return;
+	data = json_object_new_object();
+	json_object_object_add(data, "input", json_object_new_string(input_word(monitor->input)));
+	control_event(monitor, "input", data);
+	json_object_put(data);
+}
+
 static void on_exit_status(struct monitor *monitor, const struct message *message)
 {
 	control_exit(monitor, message->value);
@@ -57,6 +73,7 @@ static void read_channel(void *context, uint32_t events)
 	static void (*const handlers[])(struct monitor *, const struct message *) = {
 		[MSG_CONTINUE] = on_continue, [MSG_POWERDOWN] = on_powerdown, [MSG_QUIT] = on_quit,
 		[MSG_PHASE] = on_phase,	      [MSG_EXIT] = on_exit_status,
+		[MSG_INPUT_STATE] = on_input_state,
 	};
 	struct monitor *monitor = context;
 	struct message message;
@@ -116,7 +133,7 @@ static void serve(struct monitor *monitor)
 int monitor_main(const struct monitor_setup *setup)
 {
 	struct monitor monitor = {
-		.setup = setup, .loop = LOOP_CLOSED, .phase = setup->phase, .console.fd = -1
+		.setup = setup, .loop = LOOP_CLOSED, .phase = setup->phase, .input = setup->input, .console.fd = -1
 	};
 	struct err err = ERR_NONE;
 	int r;

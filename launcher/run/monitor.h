@@ -3,6 +3,7 @@
 // user and can be killed at any time. Refuses to touch the host.
 #pragma once
 
+#include "launcher/guest/message.h"
 #include "launcher/guest/state.h"
 
 #include <stdbool.h>
@@ -18,6 +19,7 @@ struct monitor_setup {
 	struct process_id qemu;
 	int64_t since;
 	enum phase phase;
+	enum input_owner input; // who has it now
 };
 
 // Called in the forked child; returns its exit status.

@@ -37,6 +37,7 @@ static void client_free(struct monitor *monitor, struct client *client)
 	line_reader_finish(&client->reader);
 	line_writer_finish(&client->writer);
 	str_finish(&client->raw);
+	free(client->switch_id);
 	free(client->wait_id);
 	free(client);
 }

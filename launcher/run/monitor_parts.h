@@ -41,6 +41,7 @@ struct client {
 	bool owner, operator_; // what its peer's user may do
 	bool subscribed, console, gone;
 	bool waits;
+	char *switch_id; // of a switch that is not made yet; NULL: none
 	char *wait_id; // JSON text of the waiting request's id
 };
 
@@ -55,6 +56,7 @@ struct monitor {
 	int answers_missing; // before the threads are all told
 	bool continued;
 	enum phase phase;
+	enum input_owner input;
 	char run_state[32]; // QEMU's word
 	bool told_paused;   // to the keeper, who has not been told that it went on
 	struct client *clients;
@@ -91,6 +93,9 @@ void control_refuse(struct client *client, const char *id, const char *code, con
 
 // monitor_verbs.c
 void verb_run(struct monitor *monitor, struct client *client, struct json_object *request);
+
+void verb_answer_switches(struct monitor *monitor, bool refused); // who waits for who has the input
+const char *input_word(enum input_owner owner);
 
 // monitor_console.c
 int console_open(struct monitor *monitor, struct err *err);

@@ -108,7 +108,7 @@ static void verb_status(const struct request *request)
 	json_object_object_add(status, "state", json_object_new_string(state_word(monitor)));
 	json_object_object_add(status, "since", json_object_new_int64(monitor->setup->since));
 	json_object_object_add(status, "threads", print_threads(monitor));
-	json_object_object_add(status, "input", json_object_new_string("none"));
+	json_object_object_add(status, "input", json_object_new_string(input_word(monitor->input)));
 	control_answer(request->client, request->id, status);
 }
 
@@ -165,6 +165,74 @@ static void verb_qmp(const struct request *request)
 	monitor_tell(request->monitor, &rescan);
 }
 
+const char *input_word(enum input_owner owner)
+{
+	static const char *const words[] = { [INPUT_OWNER_NONE] = "none",
+					     [INPUT_OWNER_HOST] = "host",
+					     [INPUT_OWNER_GUEST] = "guest" };
+
+	return (size_t)owner < ARRAY_SIZE(words) ? words[owner] : "none";
+}
+
+static const char *const targets[] = {
+	[TARGET_HOST] = "host", [TARGET_GUEST] = "guest",   [TARGET_TOGGLE] = "toggle",
+	[TARGET_NEXT] = "next", [TARGET_LET_GO] = "let-go", [TARGET_YIELD] = "yield",
+};
+
+static int find_target(const struct request *request)
+{
+	struct json_object *value;
+
+	if (!request->args || !json_object_object_get_ex(request->args, "to", &value))
+		return TARGET_TOGGLE;
+	for (size_t i = 0; json_object_is_type(value, json_type_string) && i < ARRAY_SIZE(targets); i++) {
+		if (strcmp(targets[i], json_object_get_string(value)) == 0)
+			return (int)i;
+	}
+	return -1;
+}
+
+// Answered once it is known who has the input.
+static void verb_switch(const struct request *request)
+{
+	struct message message = { .type = MSG_ASK_SWITCH, .value = find_target(request) };
+
+	if (!request->monitor->setup->plan->input.used) {
+		control_refuse(request->client, request->id, "no-input", "add a section [input] to its profile",
+			       "this guest shares no keyboard and mouse");
+	} else if (message.value < 0) {
+		control_refuse(request->client, request->id, "usage", "{\"to\":\"guest\"}",
+			       "args.to is host, guest, toggle, next or let-go");
+	} else if (request->client->switch_id) {
+		control_refuse(request->client, request->id, "usage", NULL,
+			       "one switch at a time on a connection");
+	} else {
+		request->client->switch_id = mem_dup(request->id ? request->id : "null");
+		monitor_tell(request->monitor, &message);
+	}
+}
+
+void verb_answer_switches(struct monitor *monitor, bool refused)
+{
+	for (struct client *client = monitor->clients; client; client = client->next) {
+		AUTO_FREE char *id = take(client->switch_id);
+		struct json_object *result;
+
+		if (!id || client->gone)
+			continue;
+		if (refused) {
+			control_refuse(client, id, "refused", "`vfiorun log` says why",
+				       "keyboard and mouse were not switched");
+		} else {
+			result = json_object_new_object();
+			json_object_object_add(result, "input",
+					       json_object_new_string(input_word(monitor->input)));
+			control_answer(client, id, result);
+		}
+		control_flush(monitor, client);
+	}
+}
+
 static void verb_wait(const struct request *request)
 {
 	if (request->client->waits) {
@@ -203,7 +271,7 @@ static const struct verb {
 	{ "pause", verb_pause, true },	      { "resume", verb_resume, true },
 	{ "reset", verb_reset, false },	      { "qmp", verb_qmp, false },
 	{ "wait", verb_wait, true },	      { "subscribe", verb_subscribe, true },
-	{ "console", verb_console, false },
+	{ "console", verb_console, false },   { "switch", verb_switch, true },
 };
 
 static const struct verb *find_verb(const char *name)
@@ -250,7 +318,7 @@ void verb_run(struct monitor *monitor, struct client *client, struct json_object
 	else if (!client->owner && !(verb->operators && client->operator_))
 		control_refuse(client, request.id, "denied",
 			       "root and the guest's owner may; [vm] operators adds others to status, "
-			       "wait, pause and resume",
+			       "wait, pause, resume and switch",
 			       "you may not `%s` this guest", name);
 	else
 		verb->run(&request);

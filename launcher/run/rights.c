@@ -3,6 +3,7 @@
 
 #include "base/cleanup.h"
 #include "base/err.h"
+#include "input/hotkey.h"
 #include "launcher/plan/plan.h"
 
 #include <cap-ng.h>
@@ -69,6 +70,11 @@ static bool loads_modules(const struct plan *plan)
 	return has_change(plan, "module");
 }
 
+static bool shares_input(const struct plan *plan)
+{
+	return plan->input.used;
+}
+
 static const struct need {
 	unsigned capability;
 	bool (*needed)(const struct plan *plan);
@@ -89,6 +95,8 @@ static const struct need {
 	{ CAP_SYS_ADMIN, makes_kvm_node }, // a mount namespace with a device node in it
 	{ CAP_MKNOD, makes_kvm_node },
 	{ CAP_NET_ADMIN, opens_taps },
+	{ CAP_SYS_PTRACE, shares_input }, // an adopter has the guest's devices from QEMU's descriptors
+	{ CAP_FOWNER, shares_input },	  // the mode of the nodes that QEMU opens
 };
 
 static bool is_needed(const struct plan *plan, unsigned capability)
@@ -100,9 +108,24 @@ static bool is_needed(const struct plan *plan, unsigned capability)
 	return false;
 }
 
+static bool hotkeys_run_commands(const struct plan *plan)
+{
+	struct hotkey hotkey;
+	bool found = false;
+
+	for (size_t i = 0; !found && i < plan->input.hotkeys.count; i++) {
+		if (hotkey_parse(plan->input.hotkeys.items[i], &hotkey, NULL) < 0)
+			continue;
+		found = hotkey.action == HOTKEY_RUN || hotkey.action == HOTKEY_USB;
+		hotkey_finish(&hotkey);
+	}
+	return found;
+}
+
 static bool has_hooks(const struct plan *plan)
 {
-	return plan->hook_before.count || plan->hook_started.count || plan->hook_stopped.count;
+	return plan->input.on_host.count || plan->input.on_guest.count || hotkeys_run_commands(plan) ||
+	       plan->hook_before.count || plan->hook_started.count || plan->hook_stopped.count;
 }
 
 // A bounding set can be left only with CAP_SETPCAP, so it goes before the rest.

@@ -179,3 +179,55 @@ void process_read_boot_id(char *buf, size_t size)
 	if (io_read_file(AT_FDCWD, "/proc/sys/kernel/random/boot_id", &text, 64, NULL) == 0)
 		snprintf(buf, size, "%s", str_strip(text.text));
 }
+
+static bool holds(pid_t pid, const char *path)
+{
+	char dir[PATH_SIZE], target[PATH_SIZE];
+	AUTO_CLOSEDIR DIR *stream = NULL;
+	const struct dirent *entry;
+
+	snprintf(dir, sizeof(dir), "/proc/%d/fd", (int)pid);
+	stream = opendir(dir);
+	while (stream && (entry = readdir(stream))) {
+		ssize_t n = readlinkat(dirfd(stream), entry->d_name, target, sizeof(target) - 1);
+
+		if (n <= 0)
+			continue;
+		target[n] = '\0';
+		if (str_eq(target, path))
+			return true;
+	}
+	return false;
+}
+
+int process_find_holder(const char *path, char *out, size_t size)
+{
+	struct thread_list all;
+	int r = list_numbers("/proc", NULL, 0, &all);
+
+	if (r < 0)
+		return r;
+	r = -ENOENT;
+	for (size_t i = 0; r < 0 && i < all.count; i++) {
+		char name[PATH_SIZE];
+
+		if (all.tids[i] == getpid() || !holds(all.tids[i], path))
+			continue;
+		if (read_comm(all.tids[i], name, sizeof(name)) < 0)
+			continue;
+		snprintf(out, size, "%s (process %d)", name, (int)all.tids[i]);
+		r = 0;
+	}
+	thread_list_finish(&all);
+	return r;
+}
+
+int process_read_program(char *buf, size_t size)
+{
+	ssize_t n = readlink("/proc/self/exe", buf, size - 1);
+
+	if (n < 0)
+		return -errno;
+	buf[n] = '\0';
+	return 0;
+}

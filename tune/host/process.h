@@ -35,3 +35,10 @@ int process_list_vhost(pid_t pid, struct thread_list *out);
 
 // The id of this boot, "" where the kernel does not say.
 void process_read_boot_id(char *buf, size_t size);
+
+// Somebody who has the file at this path open (a device node), ourselves aside: "NAME (process PID)". Whose
+// files we may not see is not found. Returns 0 or -ENOENT.
+int process_find_holder(const char *path, char *out, size_t size);
+
+// The path of the program that this process runs. Returns 0 or -errno.
+int process_read_program(char *buf, size_t size);

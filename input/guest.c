@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: MIT
+#include "input/guest.h"
+
+#include "input/uinput.h"
+
+#include <stdio.h>
+
+const char *const guest_part_words[GUEST_PARTS] = {
+	[GUEST_KEYBOARD] = "keyboard",
+	[GUEST_MOUSE] = "mouse",
+	[GUEST_TABLET] = "tablet",
+	[GUEST_TOGGLE] = "toggle",
+};
+
+#define BIT(n) (UINT64_C(1) << (n))
+
+static void add_keys(struct keyset *set, unsigned from, unsigned to)
+{
+	for (unsigned code = from; code <= to; code++)
+		keyset_add(set, code);
+}
+
+// As QEMU tells buttons from keys (linux_is_button, ui/input-linux.c, 7.2), less the D-pad's, which would make
+// a gamepad of the keyboard.
+static bool is_button(uint16_t code)
+{
+	return code >= BTN_MISC && (code < KEY_OK || code >= BTN_TRIGGER_HAPPY);
+}
+
+static void describe_keyboard(bool virtio_host, struct input_kind *kind)
+{
+	add_keys(&kind->keys, KEY_ESC, BTN_MISC - 1);
+	add_keys(&kind->keys, KEY_OK, BTN_DPAD_UP - 1);
+	add_keys(&kind->keys, BTN_DPAD_RIGHT + 1, BTN_TRIGGER_HAPPY - 1);
+	kind->msc = BIT(MSC_SCAN);
+	if (virtio_host)
+		kind->leds = BIT(LED_NUML) | BIT(LED_CAPSL) | BIT(LED_SCROLLL);
+	else
+		keyset_remove(&kind->keys, KEY_SCROLLLOCK);
+}
+
+static void describe_mouse(struct input_kind *kind)
+{
+	add_keys(&kind->keys, BTN_0, BTN_9);
+	add_keys(&kind->keys, BTN_LEFT, BTN_TASK);
+	kind->rel = BIT(REL_X) | BIT(REL_Y) | BIT(REL_WHEEL) | BIT(REL_HWHEEL) | BIT(REL_WHEEL_HI_RES) |
+		    BIT(REL_HWHEEL_HI_RES);
+	kind->msc = BIT(MSC_SCAN);
+}
+
+// A pointer only counts as one with a button (udev's rules and QEMU's): it has one, and never presses it.
+static void describe_tablet(struct input_kind *kind)
+{
+	keyset_add(&kind->keys, BTN_LEFT);
+	kind->abs = BIT(ABS_X) | BIT(ABS_Y);
+	kind->axes[ABS_X].maximum = kind->axes[ABS_Y].maximum = GUEST_AXIS_MAX;
+}
+
+void guest_part_describe(enum guest_part part, bool virtio_host, const char *guest, struct input_kind *kind)
+{
+	*kind = (struct input_kind){ .id = { .bustype = BUS_VIRTUAL, .product = (uint16_t)(part + 1) } };
+	snprintf(kind->name, sizeof(kind->name), "vfiorun %s of %.50s", guest_part_words[part], guest);
+	snprintf(kind->phys, sizeof(kind->phys), "vfiorun/guest/%s/%s", guest, guest_part_words[part]);
+	switch (part) {
+	case GUEST_KEYBOARD:
+		describe_keyboard(virtio_host, kind);
+		break;
+	case GUEST_MOUSE:
+		describe_mouse(kind);
+		break;
+	case GUEST_TABLET:
+		describe_tablet(kind);
+		break;
+	case GUEST_TOGGLE:
+		keyset_add(&kind->keys, KEY_SCROLLLOCK);
+		break;
+	case GUEST_PARTS:
+		break;
+	}
+}
+
+enum guest_part guest_part_of(uint16_t type, uint16_t code, bool toggle)
+{
+	switch (type) {
+	case EV_KEY:
+		if (code == KEY_SCROLLLOCK && toggle)
+			return GUEST_TOGGLE;
+		return is_button(code) ? GUEST_MOUSE : GUEST_KEYBOARD;
+	case EV_REL:
+		return GUEST_MOUSE;
+	case EV_ABS:
+		return code == ABS_X || code == ABS_Y ? GUEST_TABLET : GUEST_PARTS;
+	default:
+		return GUEST_PARTS;
+	}
+}

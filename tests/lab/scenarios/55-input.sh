@@ -1,0 +1,94 @@
+#!/bin/bash
+# One keyboard, two machines: keys pressed on the USB keyboard reach the side that has the input, whole; a hotkey
+# is seen by neither; the command moves it as well; and the host has its own keyboard when the guest ends.
+# lab: limit=240
+. tests/lab/lib.sh
+. tests/lab/input.sh
+
+input_modules
+real=$node
+traced typed <<<"keep_held = leftshift"
+expect "planned" "$(plan typed '.inputs[] | select(.name | test("USB")) | .role' | sort | xargs)" "keyboard mouse"
+start typed
+has_clone() {
+	node_of "$usb_keyboard" vfiorun/clone/
+}
+wait_until "a copy for the host" has_clone
+clone=$node
+keyboard=$(guest_node typed keyboard)
+expect "whose is the guest's" "$(stat -L -c %U "/run/vfiorun/typed/input-keyboard")" nobody
+expect "who has it" "$(vfiorun status typed --json | jq -r .input)" host
+if evdev free "$real"; then
+	fail "the real keyboard is anybody's to grab"
+fi
+watch "$clone" "$SCRATCH/host.events"
+guest_forget typed
+
+echo "The host has it:"
+type_key a
+says() {
+	[[ $(host_says) == "$1" ]]
+}
+guest_has() {
+	[[ $(guest_says typed) == "$1" ]]
+}
+wait_until "the host sees a" says "30:1 30:0"
+expect "the guest" "$(guest_says typed)" ""
+
+echo "By command:"
+vfiorun switch typed guest
+expect "who has it" "$(vfiorun status typed --json | jq -r .input)" guest
+type_key b
+wait_until "the guest sees b" guest_has "b:1 b:0"
+expect "the host still" "$(host_says)" "30:1 30:0"
+
+echo "By hotkey, of which no side sees anything:"
+press ctrl ctrl_r
+wait_until "the host has it" has_input typed host
+release ctrl_r ctrl
+type_key c
+wait_until "the host sees c" says "30:1 30:0 46:1 46:0"
+expect "the guest still" "$(guest_says typed)" "b:1 b:0"
+press ctrl_r ctrl
+wait_until "the guest has it" has_input typed guest
+release ctrl ctrl_r
+type_key d
+wait_until "the guest sees d" guest_has "b:1 b:0 d:1 d:0"
+
+echo "A key that is held at a switch is released on the side that is left:"
+press e
+wait_until "the guest sees e" guest_has "b:1 b:0 d:1 d:0 e:1"
+vfiorun switch typed host
+wait_until "and e's end" guest_has "b:1 b:0 d:1 d:0 e:1 e:0"
+release e
+type_key f
+wait_until "the host sees f" says "30:1 30:0 46:1 46:0 33:1 33:0"
+expect "down in the guest" "$(evdev held "$keyboard" | xargs)" ""
+
+echo "The panic chord gives the devices back:"
+vfiorun switch typed guest
+press ctrl alt shift esc
+wait_until "the host has it" has_input typed host
+release esc shift alt ctrl
+let_go() {
+	evdev free "$real"
+}
+wait_until "the real keyboard is free" let_go
+vfiorun switch typed guest
+type_key g
+wait_until "taken again" guest_has "b:1 b:0 d:1 d:0 e:1 e:0 g:1 g:0"
+if vfiorun switch typed sideways 2>/dev/null; then
+	fail "there is no such side"
+fi
+
+echo "At the end:"
+unwatch "$SCRATCH/host.events"
+stop typed
+wait_until "the real keyboard is free" let_go
+if has_clone; then
+	fail "the copy is still there"
+fi
+if input_pid; then
+	fail "the input process is still there"
+fi
+no_input_modules

@@ -1,0 +1,102 @@
+#!/bin/bash
+# Whoever dies while a key is held in the guest: the key does not stay down there, the host has its own keyboard,
+# and things go on. An unplugged device holds nothing either, and is there again when it comes back.
+# lab: limit=300
+. tests/lab/lib.sh
+. tests/lab/input.sh
+
+input_modules
+real=$node
+traced mortal <<<""
+start mortal
+keyboard=$(guest_node mortal keyboard)
+has_clone() {
+	node_of "$usb_keyboard" vfiorun/clone/
+}
+wait_until "a copy for the host" has_clone
+
+# hold: x is held in the guest
+hold() {
+	vfiorun switch mortal guest
+	press x
+	wait_until "x is down in the guest" is_held "$keyboard" 45
+}
+
+# goes_on: a key reaches the guest, once and whole
+goes_on() {
+	release x
+	guest_forget mortal
+	vfiorun switch mortal guest
+	type_key y
+	wait_until "y reaches the guest" guest_has "y:1 y:0"
+}
+guest_has() {
+	[[ $(guest_says mortal) == "$1" ]]
+}
+real_is_free() {
+	evdev free "$real"
+}
+
+echo "The input process is killed:"
+hold
+old=$(input_pid)
+kill -KILL "$old"
+new_process() {
+	[[ $(input_pid) -gt 0 && $(input_pid) != "$old" ]]
+}
+wait_until "x is up in the guest" is_held "$keyboard" ""
+wait_until "there is another" new_process
+wait_until "the host has it" has_input mortal host
+goes_on
+
+echo "The keyboard is unplugged:"
+hold
+hand device_del '{"id": "keyboard"}' >/dev/null
+wait_until "x is up in the guest" is_held "$keyboard" ""
+no_clone() {
+	! has_clone
+}
+wait_until "the copy is gone" no_clone
+hand device_add '{"driver": "usb-kbd", "bus": "xhci.0", "id": "keyboard"}' >/dev/null
+wait_until "the keyboard is back" node_of "$usb_keyboard"
+real=$node
+wait_until "and its copy" has_clone
+goes_on
+
+echo "The keeper is killed:"
+hold
+kill_keeper mortal
+wait_until "x is up in the guest" is_held "$keyboard" ""
+wait_until "the host has its keyboard" real_is_free
+expect "the guest's keyboard is still there" "$(guest_node mortal keyboard)" "$keyboard"
+release x
+begin mortal adopt -v mortal
+wait_state mortal running
+wait_until "the host has it" has_input mortal host
+wait_until "a copy for the host" has_clone
+goes_on
+
+echo "Keeper and input process are killed at once:"
+hold
+kill -KILL "$(input_pid)" "${keepers[mortal]}"
+ended mortal 2>/dev/null
+wait_until "the host has its keyboard" real_is_free
+expect "x is still down in the guest" "$(evdev held "$keyboard" | xargs)" 45
+begin mortal adopt -v mortal
+wait_until "x is up in the guest" is_held "$keyboard" ""
+wait_state mortal running
+wait_until "the host has it" has_input mortal host
+wait_until "a copy for the host" has_clone
+goes_on
+
+echo "QEMU is killed:"
+release y
+hold
+kill -KILL "$(qemu_pid mortal)"
+wait_until "the host has its keyboard" real_is_free
+ended mortal
+release x
+if guest_node mortal keyboard; then
+	fail "the guest's keyboard outlived it"
+fi
+no_input_modules

@@ -1,0 +1,88 @@
+#!/bin/bash
+# A thousand switches under a stream of keys, and two hundred unpluggings and pluggings with a key held: each press
+# reaches one side, once, and is released there; nothing is left down.
+# lab: full limit=2400
+. tests/lab/lib.sh
+. tests/lab/input.sh
+
+switches=${SWITCHES:-1000} rounds=${ROUNDS:-200} rate=${RATE:-1000}
+input_modules
+traced many <<<"keyboard = name:storm*
+mouse = none"
+start many
+keyboard=$(guest_node many keyboard)
+
+# clone_of NAME: there is a copy of that device
+clone_of() {
+	node_of "$1" vfiorun/clone/
+}
+
+mkfifo "$SCRATCH/reins"
+evdev storm storm "$rate" <"$SCRATCH/reins" >"$SCRATCH/storm" &
+storm=$!
+exec {reins}>"$SCRATCH/reins"
+wait_until "a copy of the storm" clone_of storm
+watch "$node" "$SCRATCH/host.events"
+guest_forget many
+printf . >&"$reins"
+coproc talker { "$TOOLS/talk" /run/vfiorun/many/control.sock "$switches"; }
+for ((i = 0; i < switches; i++)); do
+	echo '{"id":1,"do":"switch"}' >&"${talker[1]}"
+	read -r -t 60 answer <&"${talker[0]}"
+	[[ $answer == *'"ok"'* ]] || fail "switch $i: $answer"
+done
+exec {reins}>&-
+finished() {
+	[[ $(wc -l <"$SCRATCH/storm") -eq 2 ]]
+}
+wait_until "the storm ends" finished
+sent=$(tail -n 1 "$SCRATCH/storm")
+echo "$switches switches, $sent presses"
+settled() {
+	local now
+	now=$(stat -c %s "/var/log/vfiorun/many.log" "$SCRATCH/host.events" | xargs)
+	[[ $now == "${before:-}" ]] || {
+		before=$now
+		sleep 1
+		return 1
+	}
+}
+wait_until "all is read" settled
+if grep -n dropped "$SCRATCH/host.events"; then
+	fail "this machine is too slow to look"
+fi
+host_says | tr ' ' '\n' >"$SCRATCH/host"
+guest_says many | tr ' ' '\n' >"$SCRATCH/guest"
+downs() {
+	grep -c ':1$' "$1"
+}
+ups() {
+	grep -c ':0$' "$1"
+}
+expect "released on the host" "$(ups "$SCRATCH/host")" "$(downs "$SCRATCH/host")"
+expect "released in the guest" "$(ups "$SCRATCH/guest")" "$(downs "$SCRATCH/guest")"
+expect "presses on both sides" "$(($(downs "$SCRATCH/host") + $(downs "$SCRATCH/guest")))" "$sent"
+expect "down in the guest" "$(evdev held "$keyboard" | xargs)" ""
+unwatch "$SCRATCH/host.events"
+kill $storm
+wait $storm 2>/dev/null || true
+
+echo "Unplugged and plugged in again:"
+vfiorun switch many guest
+for ((i = 0; i < rounds; i++)); do
+	mkfifo "$SCRATCH/keys"
+	evdev make "storm $i" keyboard <"$SCRATCH/keys" >"$SCRATCH/plugged" &
+	device=$!
+	exec {keys}>"$SCRATCH/keys"
+	wait_until "round $i: a copy" clone_of "storm $i"
+	echo 1:30:1 >&"$keys"
+	wait_until "round $i: down in the guest" is_held "$keyboard" 30
+	kill $device
+	wait $device 2>/dev/null || true
+	exec {keys}>&-
+	rm "$SCRATCH/keys"
+	wait_until "round $i: up in the guest" is_held "$keyboard" ""
+done
+expect "descriptors of the input process" "$(find "/proc/$(input_pid)/fd" -type l | wc -l | awk '{print ($1 < 40)}')" 1
+stop many
+no_input_modules
