@@ -216,6 +216,8 @@ static void print_status_text(struct json_object *status, struct str *out)
 		print_time(json_object_get_int64(since), out);
 	}
 	str_add(out, "\n");
+	if (strcmp(get_string(status, "input"), "host") == 0 || strcmp(get_string(status, "input"), "guest") == 0)
+		str_addf(out, "keyboard and mouse: the %s has them\n", get_string(status, "input"));
 	print_threads_text(status, out);
 	print_clients_text(status, out);
 	if (json_object_object_get_ex(status, "memory", &memory) && memory)

@@ -14,10 +14,8 @@
 
 static void reject(const struct profile_value *value, const struct err *err)
 {
-	struct diag *diag = value_reject(value, "%s", err->text);
-
-	if (err->hint[0])
-		diag_hint(diag, "%s", err->hint);
+	diag_hint(value_reject(value, "%s", err->text), "%s",
+		  err->hint[0] ? err->hint : "write keys as in leftctrl+rightctrl or meta+f1");
 }
 
 // A name may have blanks and commas, so each has a line of its own.

@@ -27,7 +27,8 @@
 
 enum {
 	NODE_WAIT_MS = 3000, // for the kernel's node and udev's look at it
-	RETRY_MS = 1000,     // what can't be opened or used now
+	RETRY_MS = 1000,     // what can't be opened now,
+	RETRIES = 30,	     // until only a change of the node's rights is waited for, which inotify tells
 };
 
 // After something happened in /dev/input: the node is there at once, udev's links and words come later.
@@ -352,7 +353,7 @@ void keeper_devices_scan(struct keeper *keeper)
 	root_finish(&root);
 	if ((size_t)input->scans < ARRAY_SIZE(scan_delays_ms))
 		keeper_devices_scan_soon(keeper, scan_delays_ms[input->scans++]);
-	else if (again)
+	else if (again && input->scans++ < RETRIES)
 		keeper_devices_scan_soon(keeper, RETRY_MS);
 }
 

@@ -79,9 +79,10 @@ void keeper_lock_retry(struct keeper *keeper)
 		return;
 	input->scans = 0;
 	keeper_devices_scan(keeper);
-	keeper_input_tell(keeper, false);
-	if (!input->wants)
+	if (!input->wants) {
+		keeper_input_tell(keeper, false);
 		return;
+	}
 	input->wants = false;
 	input->wants_until = 0;
 	keeper_input_command(keeper, SWITCH_TO_GUEST);

@@ -547,7 +547,8 @@ static void test_utf16(void **state)
 static void test_every_key_refuses_nonsense(void **state)
 {
 	static const char *const free_text[] = { "serial", "cmdline", "arg",
-						 "before", "started", "stopped" };
+						 "before", "started", "stopped",
+						 "on_switch_host", "on_switch_guest" };
 	size_t n;
 	const struct profile_key *rows = profile_keys(&n);
 

@@ -7,7 +7,11 @@
 
 input_modules
 real=$node
-traced typed <<<"keep_held = leftshift"
+traced typed <<-END
+	keep_held = leftshift
+	[vm]
+	operators = daemon
+END
 expect "planned" "$(plan typed '.inputs[] | select(.name | test("USB")) | .role' | sort | xargs)" "keyboard mouse"
 start typed
 has_clone() {
@@ -80,6 +84,21 @@ wait_until "taken again" guest_has "b:1 b:0 d:1 d:0 e:1 e:0 g:1 g:0"
 if vfiorun switch typed sideways 2>/dev/null; then
 	fail "there is no such side"
 fi
+
+echo "By an operator, as ssh runs a forced command, whatever the other side asked for:"
+forced() {
+	setpriv --reuid=daemon --regid=daemon --clear-groups \
+		env -i PATH="$PATH" SSH_ORIGINAL_COMMAND="vfiorun stop typed --force" /bin/sh -c "$1"
+}
+vfiorun switch typed host
+forced "$VFIORUN switch typed guest"
+expect "who has it" "$(vfiorun status typed --json | jq -r .input)" guest
+forced "$VFIORUN switch typed host"
+expect "who has it" "$(vfiorun status typed --json | jq -r .input)" host
+if forced "$VFIORUN stop typed" 2>"$SCRATCH/refused"; then
+	fail "an operator may not stop it"
+fi
+grep "you may not" "$SCRATCH/refused"
 
 echo "At the end:"
 unwatch "$SCRATCH/host.events"
