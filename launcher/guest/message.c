@@ -26,7 +26,7 @@ int message_receive(int fd, struct message *message)
 	return 0;
 }
 
-union control {
+union passed_fds {
 	struct cmsghdr align;
 	char room[CMSG_SPACE(MESSAGE_FDS * sizeof(int))];
 };
@@ -34,7 +34,7 @@ union control {
 int message_send_fds(int fd, const struct message *message, const int *fds, size_t count)
 {
 	struct iovec part = { (void *)message, sizeof(*message) };
-	union control control = { 0 };
+	union passed_fds control = { 0 };
 	struct msghdr whole = { .msg_iov = &part, .msg_iovlen = 1, .msg_control = control.room,
 				.msg_controllen = CMSG_SPACE(count * sizeof(int)) };
 	struct cmsghdr *header = CMSG_FIRSTHDR(&whole);
@@ -59,7 +59,7 @@ static void take_fds(struct msghdr *whole, int fds[MESSAGE_FDS])
 int message_receive_fds(int fd, struct message *message, int fds[MESSAGE_FDS])
 {
 	struct iovec part = { message, sizeof(*message) };
-	union control control = { 0 };
+	union passed_fds control = { 0 };
 	struct msghdr whole = { .msg_iov = &part, .msg_iovlen = 1, .msg_control = control.room,
 				.msg_controllen = sizeof(control.room) };
 	ssize_t n;

@@ -96,6 +96,18 @@ static void on_stuck(struct keeper *keeper, const struct message *message)
 		 keyname_print((unsigned)message->value, room));
 }
 
+// Ours to give, it is given back first; else the one who has it is asked by him who shall have it.
+static void pass_to(struct keeper *keeper, const char *name)
+{
+	if (keeper->input.locked) {
+		snprintf(keeper->input.pass_to, sizeof(keeper->input.pass_to), "%s", name);
+		send_message(keeper, INPUT_RELEASE, 0);
+		return;
+	}
+	keeper_lock_pass(keeper, name);
+	keeper_input_tell(keeper, false);
+}
+
 static void go_to_next(struct keeper *keeper)
 {
 	char room[64];
@@ -105,12 +117,8 @@ static void go_to_next(struct keeper *keeper)
 		keeper_input_command(keeper, SWITCH_TO_HOST);
 	else if (strcmp(next, keeper->name) == 0)
 		keeper_input_ask(keeper, TARGET_GUEST);
-	else if (!keeper->input.locked)
-		keeper_lock_pass(keeper, next);
-	else {
-		snprintf(keeper->input.pass_to, sizeof(keeper->input.pass_to), "%s", next);
-		send_message(keeper, INPUT_RELEASE, 0);
-	}
+	else
+		pass_to(keeper, next);
 }
 
 static void on_action(struct keeper *keeper, const struct message *message)
@@ -375,6 +383,8 @@ static void yield(struct keeper *keeper)
 {
 	if (keeper->input.locked)
 		send_message(keeper, INPUT_RELEASE, 0);
+	else
+		keeper_input_tell(keeper, false);
 }
 
 void keeper_input_ask(struct keeper *keeper, enum input_target target)

@@ -213,7 +213,7 @@ int process_find_holder(const char *path, char *out, size_t size)
 
 		if (all.tids[i] == getpid() || !holds(all.tids[i], path))
 			continue;
-		if (read_comm(all.tids[i], name, sizeof(name)) < 0)
+		if (process_read_name(all.tids[i], name, sizeof(name)) < 0)
 			continue;
 		snprintf(out, size, "%s (process %d)", name, (int)all.tids[i]);
 		r = 0;
