@@ -43,7 +43,7 @@ struct qmp_handlers {
 
 // Deadlines by class, in milliseconds.
 enum {
-	QMP_QUICK = 5000, // queries
+	QMP_QUICK = 20000, // queries: milliseconds, but on a host that is busy beyond measure
 	QMP_RUN = 30000,  // cont, stop, device_add, system_reset
 	QMP_QUIT = 60000, // quit: answered after the teardown has begun
 };
