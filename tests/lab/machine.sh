@@ -5,7 +5,7 @@
 #	2 nodes		a socket and half of the memory each, at a distance of 21
 #	IOMMU		Intel's, with interrupt remapping
 #	01:00.0, .1	a graphics card and its sound, in one IOMMU group
-#	02:00.0		an NVMe drive that has a virtual function to give
+#	02:00.0		an empty NVMe drive of 64M that has a virtual function to give
 #	03:00.0		an xHCI controller with a keyboard and a mouse
 #	04:00.0		nothing, until the hand plugs something into the port `spare`
 #	00:02.0		the host's own graphics card
@@ -36,10 +36,10 @@ make_machine() {
 	machine+=(-audiodev 'none,id=silence')
 	machine+=(-device 'intel-hda,bus=graphics,addr=0.1' -device 'hda-output,audiodev=silence')
 	add_port drive 1d.0 2
-	machine+=(-blockdev 'null-co,node-name=null,size=67108864,read-zeroes=on')
+	machine+=(-blockdev "raw,node-name=disk,file.driver=file,file.filename=$exchange/drive,file.locking=off")
 	machine+=(-device 'nvme-subsys,id=subsystem')
 	machine+=(-device "nvme,bus=drive,serial=lab,subsys=subsystem,$virtual_function")
-	machine+=(-device 'nvme-ns,drive=null,nsid=1')
+	machine+=(-device 'nvme-ns,drive=disk,nsid=1')
 	# a port of its own function, so that it comes behind all others and moves no bus number
 	add_port usb 1e.0 3 ',multifunction=on'
 	add_port spare 1e.1 4
