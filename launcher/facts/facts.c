@@ -233,7 +233,8 @@ static void read_daemons(struct root *root, const struct profile *profile, struc
 	const unsigned clocks = 1u << ATTRIBUTE_GOVERNOR | 1u << ATTRIBUTE_EPP | 1u << ATTRIBUTE_MIN_FREQ |
 				1u << ATTRIBUTE_BOOST | 1u << ATTRIBUTE_LATENCY;
 
-	if (wanted_attributes(profile) & clocks)
+	if (wanted_attributes(profile) & clocks ||
+	    (root->live && profile->cpu.isolate != ISOLATE_NONE && profile->cpu.pin.mode != CPUS_NONE))
 		daemon_facts_read(root, &facts->daemons);
 }
 
@@ -252,6 +253,16 @@ static void read_devices(struct root *root, const struct profile *profile, struc
 	mdev_facts_read(root, &facts->mdevs);
 	desktop_facts_read(root, &units, &facts->desktop);
 	vfio_facts_read(root, &facts->vfio);
+}
+
+static void read_cgroups(struct root *root, const struct profile *profile, struct facts *facts)
+{
+	if (profile->cpu.isolate == ISOLATE_NONE || profile->cpu.pin.mode == CPUS_NONE)
+		return;
+	cgroup_facts_read(root, profile->vm.name, facts->system.kernel, &facts->cgroup);
+	// what an earlier run of this guest still holds comes back before it starts anew, or is its own if it runs
+	cpuset_or(&facts->cpus.allowed, &facts->cgroup.own);
+	cpuset_and(&facts->cpus.allowed, &facts->cpus.online);
 }
 
 // A captured machine is planned for as its root would.
@@ -281,6 +292,7 @@ int facts_read(struct root *root, const struct profile *profile, const struct fa
 	read_daemons(root, profile, facts);
 	if (profile_has_section(profile, "input"))
 		input_facts_read(root, &facts->input);
+	read_cgroups(root, profile, facts);
 	facts->run_dir = mem_printf("%s/%s", options->paths->run_base, name);
 	facts->state_dir = mem_printf("%s/%s", options->paths->state_base, name);
 	facts->log_dir = mem_dup(options->paths->log_dir);
@@ -306,6 +318,7 @@ static void account_finish(struct account *account)
 void facts_finish(struct facts *facts)
 {
 	cpu_facts_finish(&facts->cpus);
+	cgroup_facts_finish(&facts->cgroup);
 	memory_facts_finish(&facts->memory);
 	system_facts_finish(&facts->system);
 	qemu_caps_finish(&facts->qemu);

@@ -11,6 +11,7 @@
 #include "launcher/profile/profile.h"
 #include "qmp/caps.h"
 #include "tune/host/attributes.h"
+#include "tune/host/cgroup.h"
 #include "tune/host/cpu.h"
 #include "tune/host/daemons.h"
 #include "tune/host/desktop.h"
@@ -90,6 +91,7 @@ struct facts {
 	bool live;
 	struct cpu_facts cpus;
 	struct memory_facts memory;
+	struct cgroup_facts cgroup; // where the profile lets CPUs be isolated
 	struct system_facts system;
 	struct mdev_facts mdevs;
 	struct desktop_facts desktop;

@@ -8,6 +8,7 @@
 #include "launcher/facts/facts.h"
 #include "launcher/plan/changes.h"
 #include "launcher/plan/device.h"
+#include "launcher/plan/isolate.h"
 #include "launcher/plan/plan_map.h"
 #include "qmp/client.h"
 
@@ -140,27 +141,6 @@ static void add_pins(const struct placement *placement, const struct sched *vcpu
 			->thread = mem_dup("vhost");
 }
 
-static void describe_isolation(const struct placement *placement, const struct facts *facts,
-			       struct plan *plan)
-{
-	struct cpuset pinned = { 0 };
-
-	for (int i = 0; i < placement->n_vcpus; i++)
-		cpuset_or(&pinned, &placement->vcpus[i].cpus);
-	plan->isolation.cpus = cpuset_text(&pinned);
-	if (cpuset_is_empty(&pinned)) {
-		plan->isolation.method = mem_dup("none");
-		plan->isolation.why = mem_dup("the vCPUs are not pinned");
-	} else if (cpuset_contains(&facts->cpus.isolated, &pinned)) {
-		plan->isolation.method = mem_dup("isolcpus");
-		plan->isolation.why = mem_dup("the kernel line keeps everything else off these CPUs");
-	} else {
-		plan->isolation.method = mem_dup("affinity");
-		plan->isolation.why = mem_dup("the vCPUs stay on these CPUs; other tasks of the host may "
-					      "still run there");
-	}
-}
-
 // A clean environment: what QEMU and the toolkits need, and nothing else of the caller's.
 static void fill_environment(const struct facts *facts, struct plan *plan)
 {
@@ -284,16 +264,17 @@ void plan_make(const struct profile *profile, const struct facts *facts, const s
 	check_scheduler(profile, facts, &placement, &vcpu_sched, diags);
 	build_argv(&b);
 	plan->kvm_node = plan->kvm && plan->user.change;
+	plan_isolate(profile, facts, &placement, plan, diags);
 	add_pins(&placement, &vcpu_sched, plan);
 	plan->n_vcpus = placement.n_vcpus;
 	plan->n_iothreads = placement.n_iothreads;
 	plan->topology_why = take(placement.topology_why);
 	plan_draw_map(facts, plan);
 	warn_scheduler(profile, facts, &placement, plan);
-	describe_isolation(&placement, facts, plan);
 	fill_environment(facts, plan);
 	plan_add_changes(profile, facts, plan, diags);
 	plan_add_device_changes(profile, facts, plan, diags);
+	plan_add_isolation(profile, facts, &placement, plan);
 	add_helpers(plan);
 	plan->greeting_ms = qmp_greeting_ms(plan->memory_bytes, touches_memory(profile, plan), count_passed(plan),
 					    (unsigned)profile->n_nets);

@@ -114,8 +114,10 @@ struct plan {
 	char *memory_nodes;		 // list, "" none
 	char *memory_why;		 // why these pages
 	struct {
-		char *method; // "none", "affinity"
+		char *method; // "none", "affinity", "isolcpus", "partition"
 		char *cpus, *why;
+		char *hint;   // what the kernel line could do beside, or NULL
+		char *cgroup; // of QEMU, absolute, with `vcpus` below it; NULL: no partition
 	} isolation;
 	struct plan_helper *helpers;
 	size_t n_helpers;

@@ -92,7 +92,7 @@ static void finish_texts(struct plan *plan)
 		plan->vars.code,      plan->accel_why,	 plan->cpu_why,	     plan->topology_why,
 		plan->qemu,	      plan->run_dir,	 plan->state_dir,    plan->log_dir,
 		plan->memory_why,     plan->map,
-		     plan->display_why,
+		plan->display_why,    plan->isolation.hint, plan->isolation.cgroup,
 	};
 
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)

@@ -40,6 +40,8 @@ static const struct field isolation_fields[] = {
 	FIELD("method", FIELD_TEXT, isolation.method),
 	FIELD("cpus", FIELD_TEXT, isolation.cpus),
 	FIELD("why", FIELD_TEXT, isolation.why),
+	FIELD("hint", FIELD_TEXT, isolation.hint),
+	FIELD("cgroup", FIELD_TEXT, isolation.cgroup),
 };
 
 static const struct field supervise_fields[] = {

@@ -132,6 +132,7 @@ static void print_pins(const struct plan *plan, struct str *out)
 						  plan->isolation.why ?: "");
 
 		add_row(out, "isolation", text);
+		add_row(out, "hint", plan->isolation.hint);
 	}
 }
 

@@ -16,6 +16,8 @@ WORDS(os, "other", "windows", "linux");
 WORDS(firmware, "ovmf", "ovmf-secureboot", "seabios", "none");
 WORDS(order, "disk", "cdrom", "net");
 WORDS(irqchip, "auto", "on", "split", "off");
+WORDS(isolate, "auto", "partition", "none");
+WORDS(irq_affinity, "auto", "none");
 WORDS(hugepages, "auto", "none", "2M", "1G");
 WORDS(format, "auto", "raw", "qcow2");
 WORDS(bus, "virtio", "scsi", "nvme", "sata");
@@ -135,6 +137,8 @@ static const struct profile_key keys[] = {
 	CPU(iothread_pin, cpus, "host CPUs of the I/O threads; default: auto"),
 	CPU(iothread_poll, int, "ns that I/O threads poll before they sleep; default: QEMU's own",
 	    .min = 0, .max = 100000000, .fallback = -1),
+	CPU(isolate, word, "keep the host's other tasks off the vCPUs' CPUs; default: auto",
+	    .words = isolate_words),
 	CPU(scheduler, scheduler, "scheduling class of vCPU threads; default: auto"),
 	CPU(hyperv, hyperv, "Hyper-V enlightenments: auto, on, off or a list; default: auto"),
 	CPU(vendor_id, vendor_id, "the hypervisor's name as Hyper-V shows it, 1 to 12 characters",
@@ -152,6 +156,8 @@ static const struct profile_key keys[] = {
 	MEMORY(leave, memory, "what making huge pages must leave to the host; default: auto",
 	       .min = 1 << 20, .max = 1L << 52),
 
+	HOST(irq_affinity, word, "interrupts stay off isolated CPUs; default: auto",
+	     .words = irq_affinity_words),
 	HOST(governor, sysfs_word, "cpufreq governor of the guest's CPUs; default: left alone"),
 	HOST(epp, sysfs_word, "their energy performance preference; default: left alone"),
 	HOST(boost, tri, "turbo frequencies; default: auto, left alone"),

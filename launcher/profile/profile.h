@@ -31,6 +31,9 @@ enum input_start { INPUT_START_HOST, INPUT_START_GUEST };
 enum input_transport { TRANSPORT_INPUT_LINUX, TRANSPORT_VIRTIO_HOST };
 enum input_sink { SINK_PS2, SINK_VIRTIO, SINK_USB };
 
+enum isolate { ISOLATE_AUTO, ISOLATE_PARTITION, ISOLATE_NONE };
+enum irq_affinity { IRQ_AFFINITY_AUTO, IRQ_AFFINITY_NONE };
+
 enum cpus_mode { CPUS_AUTO, CPUS_NONE, CPUS_LIST };
 
 // emulator, iothread_pin: a set.
@@ -155,6 +158,7 @@ struct profile {
 		int iothreads; // count; -1: auto
 		struct cpus_request iothread_pin;
 		int iothread_poll; // ns, -1: as QEMU does
+		enum isolate isolate;
 		struct sched_request scheduler;
 		struct hyperv_request hyperv;
 		char *vendor_id;
@@ -170,6 +174,7 @@ struct profile {
 	struct {
 		char *governor, *epp; // NULL: left alone
 		enum tri boost, ignore_msrs, report_ignored_msrs, inhibit_sleep;
+		enum irq_affinity irq_affinity;
 		bool cpu_pm;
 		bool compact_memory, drop_caches; // to come by huge pages
 		int64_t min_freq;      // kHz, -1: left alone

@@ -75,6 +75,8 @@ struct keeper {
 	struct loop loop;
 	struct child qemu;
 	bool adopted; // QEMU is not our child
+	bool partition;	   // its threads have cgroups of their own
+	bool no_partition; // the kernel refused one, and the profile can do without
 	struct loop_source qemu_source, signal_source;
 	struct monitor_process monitor;
 	struct keeper_input input;

@@ -23,7 +23,8 @@ static void let_run(struct keeper *keeper)
 {
 	struct err err = ERR_NONE;
 
-	if (keeper_check_all_pinned(keeper, &err) < 0 || keeper_pin_others(keeper, &err) < 0) {
+	if (keeper_check_all_pinned(keeper, &err) < 0 || keeper_isolate_threads(keeper, &err) < 0 ||
+	    keeper_pin_others(keeper, &err) < 0) {
 		keeper_fail(keeper, "%s", err.text);
 		return;
 	}

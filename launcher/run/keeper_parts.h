@@ -6,8 +6,18 @@
 #include "launcher/guest/message.h"
 #include "launcher/run/keeper.h"
 
+struct plan_pin;
+
 // Beside the greeting QEMU must answer a few queries; they take milliseconds unless it is ill.
 enum { KEEPER_START_EXTRA_MS = 30000 };
+
+// keeper_partition.c
+int keeper_apply_turn(struct keeper *keeper, enum change_turn turn, struct err *err);
+// QEMU's process waits to be it: cgroups for it, and it in there on the CPUs that it starts on.
+int keeper_isolate_process(struct keeper *keeper, const struct cpuset *start, struct err *err);
+int keeper_isolate_thread(const struct keeper *keeper, const struct plan_pin *pin, pid_t tid, struct err *err);
+int keeper_isolate_threads(struct keeper *keeper, struct err *err); // once all are known, before the guest runs
+void keeper_find_partition(struct keeper *keeper);		     // an adopter's, from the journal
 
 // keeper_threads.c
 int keeper_pin_thread(struct keeper *keeper, int row, pid_t tid, struct err *err);

@@ -123,9 +123,7 @@ int keeper_apply(struct keeper *keeper, struct err *err)
 	const struct plan *plan = keeper->state.plan;
 	int r = hook_run(plan, "before", &plan->hook_before, err);
 
-	for (size_t i = 0; r == 0 && i < plan->changes.count; i++)
-		r = journal_apply(&keeper->journal, &keeper->world, &plan->changes.items[i], err);
-	return r;
+	return r < 0 ? r : keeper_apply_turn(keeper, CHANGE_FIRST, err);
 }
 
 static void show_report(const struct journal_report *report)

@@ -193,6 +193,8 @@ static int start_qemu(struct keeper *keeper, const struct opened_fds *fds, struc
 		r = err_sys(err, r, "QEMU's process");
 	else
 		r = keeper_write_phase(keeper, PHASE_STARTING, err);
+	if (r == 0)
+		r = keeper_isolate_process(keeper, &affinity, err);
 	if (r < 0) {
 		spawn_abandon(&keeper->qemu);
 		return r;
@@ -268,6 +270,8 @@ int keeper_adopt(struct keeper *keeper, struct state *state, struct err *err)
 	r = keeper_write_phase(keeper, PHASE_RUNNING, err);
 	if (r == 0)
 		r = keeper_open_world(keeper, err);
+	if (r == 0)
+		keeper_find_partition(keeper);
 	if (r == 0)
 		r = journal_retake(&keeper->journal, &keeper->world, err);
 	if (r == 0)

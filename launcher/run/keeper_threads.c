@@ -36,7 +36,9 @@ int keeper_pin_thread(struct keeper *keeper, int row, pid_t tid, struct err *err
 					     "nothing was pinned", pin->thread, tid);
 	if (keeper->tids[row] != tid && is_taken(keeper, tid))
 		return err_set(err, -EPROTO, "QEMU gives thread %d for two of its parts", tid);
-	r = pin_apply(tid, &pin->cpus, &pin->sched, err);
+	r = keeper_isolate_thread(keeper, pin, tid, err);
+	if (r == 0)
+		r = pin_apply(tid, &pin->cpus, &pin->sched, err);
 	if (r < 0)
 		return err_wrap(err, "pinning %s", pin->thread);
 	keeper->tids[row] = tid;
@@ -61,7 +63,9 @@ static int pin_listed(struct keeper *keeper, const struct thread_list *list, con
 
 		if (is_taken(keeper, list->tids[i]))
 			continue;
-		r = pin_apply(list->tids[i], &pin->cpus, &pin->sched, err);
+		r = keeper_isolate_thread(keeper, pin, list->tids[i], err);
+		if (r == 0)
+			r = pin_apply(list->tids[i], &pin->cpus, &pin->sched, err);
 		if (r < 0 && r != -ESRCH)
 			return err_wrap(err, "pinning %s", pin->thread);
 	}

@@ -75,6 +75,12 @@ static bool shares_input(const struct plan *plan)
 	return plan->input.used;
 }
 
+// systemd asks for it, and the kernel where a partition lies below what is none.
+static bool makes_cgroups(const struct plan *plan)
+{
+	return plan->isolation.cgroup != NULL;
+}
+
 static const struct need {
 	unsigned capability;
 	bool (*needed)(const struct plan *plan);
@@ -92,6 +98,7 @@ static const struct need {
 	{ CAP_SYS_PTRACE, binds_devices }, // who has a device's nodes open, before it is taken from its driver
 	{ CAP_SYS_MODULE, loads_modules }, // modprobe's and rmmod's, out of the bounding set
 	{ CAP_SYS_RESOURCE, locks_memory },
+	{ CAP_SYS_ADMIN, makes_cgroups },
 	{ CAP_SYS_ADMIN, makes_kvm_node }, // a mount namespace with a device node in it
 	{ CAP_MKNOD, makes_kvm_node },
 	{ CAP_NET_ADMIN, opens_taps },

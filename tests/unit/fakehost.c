@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "tests/unit/fakepci.h"
+#include "tests/unit/fakecgroup.h"
 #include "tests/unit/tree.h"
 #include "tune/host/process.h"
 
@@ -198,6 +199,7 @@ static void kernel(struct fakehost *fake)
 	answer_slowly(fake);
 	if (fake->has_devices)
 		fakepci_kernel(fake->tree);
+	fakecgroup_settle(fake->tree);
 }
 
 static void write_later(struct fakehost *fake, const char *value)
@@ -243,6 +245,8 @@ void fakehost_make(struct fakehost *fake)
 	assert(r == 0);
 	snprintf(fake->tree, sizeof(fake->tree), "%s/host", fake->dir);
 	r = tree_add(fake->tree, manifest);
+	assert(r == 0);
+	r = tree_add(fake->tree, fakecgroup_manifest);
 	assert(r == 0);
 	dir = open(fake->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	fake->runs = openat(dir, "runs", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -401,6 +405,21 @@ static int run(void *context, const char *const argv[], struct str *out, struct 
 	return fakepci_run(guest->fake->tree, argv, out, err);
 }
 
+static int get_affinity(void *context, pid_t tid, struct cpuset *cpus)
+{
+	return fakecgroup_get_affinity(((struct fakeguest *)context)->fake->tree, tid, cpus);
+}
+
+static int set_affinity(void *context, pid_t tid, const struct cpuset *cpus)
+{
+	return fakecgroup_set_affinity(((struct fakeguest *)context)->fake->tree, tid, cpus);
+}
+
+static int remove_cgroup(void *context, const char *path)
+{
+	return fakecgroup_remove(((struct fakeguest *)context)->fake->tree, path);
+}
+
 void fakeguest_open(struct fakeguest *guest, struct fakehost *fake, const char *name)
 {
 	struct err err = ERR_NONE;
@@ -418,6 +437,9 @@ void fakeguest_open(struct fakeguest *guest, struct fakehost *fake, const char *
 	guest->host.after_write = after_write;
 	guest->host.start = start;
 	guest->host.run = run;
+	guest->host.get_affinity = get_affinity;
+	guest->host.set_affinity = set_affinity;
+	guest->host.remove_cgroup = remove_cgroup;
 	guest->host.context = guest;
 	guest->world = (struct journal_world){
 		.host = &guest->host,

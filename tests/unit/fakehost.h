@@ -20,7 +20,7 @@
 //   /dev/cpu_dma_latency   forgets what was written once nobody has it open
 //   FAKEHOST_POOL    a node's pool of huge pages with nr_, free_ and surplus_hugepages, as
 //                    fakehost_pool and fakehost_map make it
-// besides /run and /dev/shm, which are empty.
+// besides /run and /dev/shm, which are empty, and what fakecgroup.h has.
 struct fakehost {
 	char dir[256];
 	char tree[300]; // the root of the host

@@ -64,6 +64,18 @@ static const struct row values[] = {
 	{ "set", "/proc/sys/h/number", "0x6" },
 	{ "file", "/run/mark", "mode=0600" },
 	{ "set", "/sys/h/word", "performance" },
+	{ "mask", "/proc/irq/24/smp_affinity_list", "without 2-3 else 0-1" },
+	{ "mask", "/proc/irq/25/smp_affinity_list", "without 2-3 else 0-1" },
+	{ "mask", "/proc/irq/default_smp_affinity", "without 2-3" },
+	{ "affinity", "102.9102", "0" },
+	{ "token", "/sys/fs/cgroup/cgroup.subtree_control", "cpuset" },
+	{ "cgroup", "/sys/fs/cgroup/vfiorun-g", "domain" },
+	{ "cpuset", "/sys/fs/cgroup/vfiorun-g/cpuset.cpus", "1-3" },
+	{ "cpuset", "/sys/fs/cgroup/vfiorun-g/cpuset.cpus.partition", "root" },
+	{ "token", "/sys/fs/cgroup/vfiorun-g/cgroup.subtree_control", "cpuset" },
+	{ "cgroup", "/sys/fs/cgroup/vfiorun-g/vcpus", "threaded" },
+	{ "cpuset", "/sys/fs/cgroup/vfiorun-g/vcpus/cpuset.cpus", "2-3" },
+	{ "cpuset", "/sys/fs/cgroup/vfiorun-g/vcpus/cpuset.cpus.partition", "isolated" },
 };
 
 static const struct row devices[] = {
@@ -109,13 +121,14 @@ static unsigned long live(struct fakehost *fake, struct fault fault, bool apply)
 {
 	struct change_list list = all_kinds();
 	struct journal_report report;
+	struct err err = ERR_NONE;
 	struct fakeguest guest;
 	unsigned long writes;
 
 	fakeguest_open(&guest, fake, "g");
 	set_fault(&guest, fault);
-	if (apply)
-		fakeguest_apply(&guest, &list, NULL);
+	if (apply && fakeguest_apply(&guest, &list, &err) < 0 && fault.kind == FAULT_NONE)
+		fail_msg("%s", err.text);
 	journal_undo(&guest.journal, &guest.world, &report);
 	journal_report_finish(&report);
 	writes = guest.host.writes;
@@ -262,6 +275,8 @@ static const struct subject {
 	{ "set", "/sys/h/choice", { "always", "never", "madvise" }, false },
 	{ "file", "/dev/shm/shared", { "mode=0600", "mode=0600", "mode=0600" }, false },
 	{ "hold", "/dev/cpu_dma_latency", { "10", "20", "30" }, false },
+	{ "mask", "/proc/irq/24/smp_affinity_list", { "without 2", "without 2-3", "without 1,3" }, false },
+	{ "token", "/sys/fs/cgroup/cgroup.subtree_control", { "cpuset", "cpuset", "cpuset" }, false },
 };
 
 struct world {

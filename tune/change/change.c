@@ -3,6 +3,7 @@
 
 #include "base/cleanup.h"
 #include "base/err.h"
+#include "base/io.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "tune/change/apart.h"
@@ -14,6 +15,9 @@
 #include <stdarg.h>
 #include <string.h>
 #include <sys/syscall.h>
+
+// A member list of a busy cgroup is the longest; only its beginning matters, so it is read again.
+enum { LINE_FILE_MAX = 1 << 20 };
 
 static const struct change_kind *const kinds[] = {
 	&change_kind_set,
@@ -29,6 +33,11 @@ static const struct change_kind *const kinds[] = {
 	&change_kind_module,
 	&change_kind_unit,
 	&change_kind_console,
+	&change_kind_cgroup,
+	&change_kind_cpuset,
+	&change_kind_token,
+	&change_kind_mask,
+	&change_kind_affinity,
 };
 
 const struct change_kind *const *change_kinds(size_t *count)
@@ -65,6 +74,8 @@ void change_copy(struct change *to, const struct change *from)
 		.want = mem_dup(from->want),
 		.got = mem_dup(from->got),
 		.why = mem_dup(from->why),
+		.turn = from->turn,
+		.may_fail = from->may_fail,
 	};
 }
 
@@ -180,6 +191,50 @@ int change_open(struct change_host *host, const char *path, int flags, uint64_t 
 	return fd < 0 ? -errno : (int)fd;
 }
 
+int change_read_line(struct change_host *host, const char *path, char **line)
+{
+	AUTO_CLOSE int fd = change_open(host, path, O_RDONLY | O_NOCTTY | O_NONBLOCK, 0);
+	AUTO_STR struct str text = { 0 };
+	int r = fd < 0 ? fd : io_read_all(fd, &text, LINE_FILE_MAX);
+
+	*line = NULL;
+	if (r < 0)
+		return r == -ENOTDIR ? -ENOENT : r;
+	*line = mem_dupn(str_text(&text), strcspn(str_text(&text), "\n"));
+	return 0;
+}
+
+int change_write_line(struct change_host *host, const char *path, const char *text)
+{
+	// O_TRUNC as a shell's ">" has it: attributes ignore it, made-up trees need it
+	AUTO_CLOSE int fd = change_open(host, path, O_WRONLY | O_TRUNC | O_NOCTTY | O_NONBLOCK, 0);
+	AUTO_FREE char *line = mem_printf("%s\n", text);
+	size_t len = strlen(line);
+	ssize_t n;
+
+	if (fd < 0)
+		return fd;
+	do
+		n = write(fd, line, len);
+	while (n < 0 && errno == EINTR);
+	return n < 0 ? -errno : (size_t)n == len ? 0 : -EIO;
+}
+
+int change_list(struct change_host *host, const char *path, struct strv *names)
+{
+	int fd = change_open(host, path, O_RDONLY | O_DIRECTORY, 0);
+	AUTO_CLOSEDIR DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	const struct dirent *entry;
+
+	if (!dir)
+		return fd < 0 ? fd : -errno;
+	while ((entry = readdir(dir))) {
+		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+			strv_add(names, entry->d_name);
+	}
+	return 0;
+}
+
 struct change_held *change_held_find(struct change_host *host, const struct change_kind *kind,
 				     const char *path)
 {
@@ -202,7 +257,8 @@ void change_held_add(struct change_host *host, const struct change_kind *kind, c
 
 void change_held_drop(struct change_host *host, struct change_held *held)
 {
-	close(held->fd);
+	if (held->fd >= 0)
+		close(held->fd);
 	free(held->path);
 	free(held->value);
 	*held = host->held[--host->n_held];

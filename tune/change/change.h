@@ -5,10 +5,18 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
+struct cpuset;
 struct err;
 struct process_id;
 struct str;
+
+enum change_turn {
+	CHANGE_FIRST,  // before QEMU's process is there
+	CHANGE_MEMBER, // once that process waits to become QEMU: cgroups are made for it
+	CHANGE_LAST,   // once QEMU's threads are where they belong, before the guest runs
+};
 
 // `was` and `got` are NULL for "nothing there" (a file that did not exist, a process not started).
 struct change {
@@ -18,6 +26,10 @@ struct change {
 	char *want;	  // what we ask for
 	char *got;	  // what the host answered when read back
 	char *why;	  // one sentence for people
+	// What a plan says of it, and no journal: when its turn comes, and whether the guest can do
+	// without (a mask that is the driver's, a partition that `auto` asked for).
+	enum change_turn turn;
+	bool may_fail;
 };
 
 // What `want` says, and what the host answers:
@@ -46,6 +58,19 @@ struct change {
 //   console  "bound" or "unbound", for a virtual console     the same; behind "bound" may stand
 //            /sys/class/vtconsole/NAME, or the boot          "driver=NAME"
 //            framebuffer /sys/bus/platform/devices/NAME
+//   cgroup   "domain", "threaded", or "scope": a directory   "TYPE id=INODE"
+//            below /sys/fs/cgroup; systemd makes a scope,
+//            for the member of struct change_host
+//   cpuset   the value of a cpuset attribute of our cgroup   the same in the kernel's words, or
+//                                                            "gone" with its cgroup
+//   token    one word of a cgroup.subtree_control            that word, or nothing ("")
+//   mask     "without CPUS" or "without CPUS else CPUS", of  "with CPUS", those of them that are in
+//            a mask in /proc/irq or /sys, or of irqbalance;  it; "only CPUS", where no other is;
+//            the second set is for a mask with no other CPU  "without CPUS"; "gone"; "other CPUS": not
+//                                                            what stood in
+//   affinity "CPUS" for "TID.STARTTIME", or "kept": put      "CPUS"; of a kept one "lost", where the
+//            back as it is today whenever the kernel has      kernel widened or cut it; "gone"
+//            lost it
 //   pool     "+64", pages more for a node's nr_hugepages;    the persistent pages: a count. The
 //            behind it "compact" and "drop-caches" say what   record's want is one, too
 //            may be done to come by them
@@ -91,6 +116,13 @@ struct change_host {
 	int pool_patience_ms; // how long a pool is asked again that got too little
 	// Runs a program to its end, as program_run does; NULL in the program, tests have their own.
 	int (*run)(void *context, const char *const argv[], struct str *out, struct err *err);
+	pid_t member; // the process that a cgroup is made for; 0: none
+	// Stand-ins for the calls that no file shows, so that tests can play the kernel; NULL: the real
+	// ones. The first two are as sched_getaffinity(2) and sched_setaffinity(2), the third removes
+	// the directory of a cgroup as rmdir(2) does.
+	int (*get_affinity)(void *context, pid_t tid, struct cpuset *cpus);
+	int (*set_affinity)(void *context, pid_t tid, const struct cpuset *cpus);
+	int (*remove_cgroup)(void *context, const char *path);
 	void *context;
 	unsigned long writes;
 	struct apart *apart; // for what may hang; NULL until it is needed, and between two walks
@@ -126,6 +158,9 @@ struct change_kind {
 	bool (*answers)(const char *got, const char *want); // this answer is what was asked for
 	// A write from `was` to `want` that was cut short may have left this. NULL: it is all or nothing.
 	bool (*partly)(const char *now, const char *was, const char *want);
+	// Whether making it `value` may cost tasks the affinities that they were given: each is noted
+	// before, as a change of kind `affinity`. NULL: never.
+	bool (*disturbs)(const struct change *change, const char *value);
 	// The command by which a person puts `was` back.
 	void (*remedy)(const struct change *change, struct str *out);
 	// For a write of several steps: `now` is what one from `from` to `to`, or back, may have left when it
@@ -136,6 +171,7 @@ struct change_kind {
 	bool (*is_name)(const char *name); // of those without places; NULL: str_is_name
 	bool creates;	  // nothing may be there before, or where shared only what is as wanted
 	bool shared;	  // one value for all guests: theirs pile up on ours (see journal.h)
+	bool divides;	  // a set: what another guest also took out stays out, and is theirs to put back
 	bool survives_us; // the effect outlives this process (false for hold and inhibit)
 	// How long the kernel may take until what was written can be read. 0: it answers at once.
 	int patience_ms;

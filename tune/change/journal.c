@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "tune/change/journal_file.h"
 #include "tune/change/kind.h"
+#include "tune/change/tasks.h"
 #include "tune/change/walk.h"
 
 #include <assert.h>
@@ -127,7 +128,8 @@ int journal_apply(struct journal *journal, struct journal_world *world, const st
 		  struct err *err)
 {
 	const struct change_kind *kind = change_kind_find(change->kind);
-	struct walk walk = { .journal = journal, .world = world };
+	CLEANUP(task_list_finish) struct task_list tasks = { 0 };
+	struct walk walk = { .journal = journal, .world = world, .tasks = &tasks };
 	struct journal_record *record;
 	int r;
 
@@ -138,6 +140,8 @@ int journal_apply(struct journal *journal, struct journal_world *world, const st
 	if (r < 0)
 		return r;
 	r = journal_file_catch_up(journal, true, err);
+	if (r == 0 && kind->disturbs && kind->disturbs(change, change->want))
+		r = walk_note_tasks(&walk, &tasks, read_turn(), err);
 	if (r == 0)
 		r = read_and_record(&walk, kind, change, err);
 	if (r == 0) {
@@ -153,14 +157,39 @@ int journal_apply(struct journal *journal, struct journal_world *world, const st
 	return r;
 }
 
+static bool disturbs(const struct journal_record *record)
+{
+	const struct change_kind *kind = change_kind_find(record->change.kind);
+
+	return kind && kind->disturbs && kind->disturbs(&record->change, record->change.was);
+}
+
+// By number, since what is noted on the way makes the list of records move.
+static void undo_one(struct walk *walk, size_t i)
+{
+	CLEANUP(task_list_finish) struct task_list tasks = { 0 };
+	struct err err = ERR_NONE;
+
+	if (walk->journal->records[i].done)
+		return;
+	// a full disk is no reason to leave the host as it is: then only the living remember
+	if (disturbs(&walk->journal->records[i]) && walk_note_tasks(walk, &tasks, read_turn(), &err) < 0)
+		walk_report(walk, NULL, false, mem_printf("affinities of the host's tasks: %s", err.text));
+	walk->tasks = &tasks;
+	walk_undo(walk, &walk->journal->records[i]);
+	walk->tasks = NULL;
+}
+
 static void undo_all(struct walk *walk)
 {
 	struct journal *journal = walk->journal;
+	size_t known = journal->count;
 
-	for (size_t i = journal->count; i-- > 0;) {
-		if (!journal->records[i].done)
-			walk_undo(walk, &journal->records[i]);
-	}
+	for (size_t i = known; i-- > 0;)
+		undo_one(walk, i);
+	// tasks whose affinities were noted while that went on
+	for (size_t i = known; i < journal->count; i++)
+		undo_one(walk, i);
 	for (size_t i = 0; i < journal->damaged.count; i++)
 		walk_report(walk, NULL, true,
 			    mem_printf("journal: %s: if it recorded a change, that was not undone; "

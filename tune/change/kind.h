@@ -8,9 +8,12 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+struct strv;
+
 extern const struct change_kind change_kind_set, change_kind_file, change_kind_process,
 	change_kind_hold, change_kind_inhibit, change_kind_shm, change_kind_aside, change_kind_bind,
-	change_kind_owner, change_kind_module, change_kind_unit, change_kind_console;
+	change_kind_owner, change_kind_module, change_kind_unit, change_kind_console,
+	change_kind_cgroup, change_kind_cpuset, change_kind_token, change_kind_mask, change_kind_affinity;
 
 // What the kinds that are about files share (kind_file.c). The directory that the path is in, without following
 // any link, since users write to /dev/shm; `name` points into the path. Returns a descriptor or -errno.
@@ -22,6 +25,14 @@ bool change_file_is_same(const char *a, const char *b); // the very same inode
 // Opens an absolute path below the root, whose links can't lead out of it. `resolve` adds RESOLVE_*
 // flags of openat2(2). Returns a close-on-exec descriptor or -errno.
 int change_open(struct change_host *host, const char *path, int flags, uint64_t resolve);
+
+// The first line of a small file, on the heap, without its newline. -ENOENT also where a directory on the
+// way is missing.
+int change_read_line(struct change_host *host, const char *path, char **line);
+// Writes the text and a newline, as echo does.
+int change_write_line(struct change_host *host, const char *path, const char *text);
+// Names in a directory, "." and ".." left out.
+int change_list(struct change_host *host, const char *path, struct strv *names);
 
 // An open descriptor and what it means: a held device with its value, or a helper that waits (its
 // identity, and the pipe that lets it go).

@@ -3,6 +3,8 @@
 
 #include "base/mem.h"
 
+#include <stdio.h>
+
 #define PCI "/sys/bus/pci"
 
 char *change_name_pci(const char *address)
@@ -18,4 +20,24 @@ char *change_name_mdev(const char *uuid)
 char *change_name_rescan(const char *bridge)
 {
 	return mem_printf("echo 1 > " PCI "/devices/%s/remove; echo 1 > " PCI "/rescan", bridge);
+}
+
+const char change_name_irq_default[] = "/proc/irq/default_smp_affinity";
+const char change_name_workqueues[] = "/sys/devices/virtual/workqueue/cpumask";
+
+char *change_name_cgroup(const char *path)
+{
+	return mem_printf("/sys/fs/cgroup%s", path);
+}
+
+char *change_name_irq(int number)
+{
+	return mem_printf("/proc/irq/%d/smp_affinity_list", number);
+}
+
+int change_parse_irq(const char *path)
+{
+	int number;
+
+	return sscanf(path, "/proc/irq/%d/smp_affinity_list", &number) == 1 && number >= 0 ? number : -1;
 }

@@ -4,6 +4,11 @@
 
 char *change_name_pci(const char *address);    // the device of a `bind`; the caller frees
 char *change_name_mdev(const char *uuid);      // a mediated device, as QEMU's sysfsdev wants it; the caller frees
+char *change_name_cgroup(const char *path);    // "/vfiorun-NAME" below the mount of cgroup v2; the caller frees
+char *change_name_irq(int number);	       // the mask of an interrupt, a list; the caller frees
+// The interrupt whose mask this path is, or -1.
+int change_parse_irq(const char *path);
+extern const char change_name_irq_default[], change_name_workqueues[]; // masks in hexadecimal
 // What a person types to take a bridge off its bus, with all behind it, and to have it found anew. The caller
 // frees.
 char *change_name_rescan(const char *bridge);

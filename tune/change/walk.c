@@ -7,8 +7,11 @@
 #include "base/mem.h"
 #include "tune/change/journal_file.h"
 #include "tune/change/kind.h"
+#include "tune/change/mask.h"
+#include "tune/change/tasks.h"
 
 #include <fcntl.h>
+#include <inttypes.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -74,6 +77,9 @@ static bool is_ours(const struct change_kind *kind, const struct journal_record 
 {
 	const struct change *change = &record->change;
 
+	// each of these CPUs is still out, which is our doing, or back already
+	if (kind->divides)
+		return !str_starts(now, "other ");
 	// an undo got this far and was not settled, and then we were handed another `was`
 	for (size_t i = 0; i < record->n_undone; i++) {
 		if (change_equal(kind, now, record->undone[i]) ||
@@ -186,6 +192,58 @@ static void undo_below(struct walk *walk, const struct change_kind *kind,
 	}
 }
 
+static bool is_known(const struct journal *journal, const char *path)
+{
+	for (size_t i = journal->count; i-- > 0;) {
+		const struct journal_record *record = &journal->records[i];
+
+		if (!record->done && strcmp(record->change.kind, change_kind_affinity.name) == 0 &&
+		    strcmp(record->change.path, path) == 0)
+			return true;
+	}
+	return false;
+}
+
+static int note_task(struct walk *walk, const struct task *task, uint64_t turn, struct err *err)
+{
+	AUTO_FREE char *path = mem_printf("%d.%" PRIu64, (int)task->tid, task->start);
+	AUTO_FREE char *cpus = cpuset_text(&task->cpus);
+	const struct change change = { .kind = change_kind_affinity.name,
+				       .path = path,
+				       .was = cpus,
+				       .want = (char *)"kept",
+				       .why = (char *)"the kernel forgets it when cpusets change" };
+
+	return is_known(walk->journal, path) ?
+		       0 :
+		       journal_add_do(walk->journal, walk->world->host, &change, turn, err);
+}
+
+int walk_note_tasks(struct walk *walk, struct task_list *tasks, uint64_t turn, struct err *err)
+{
+	int r = tasks_list_narrow(walk->world->host, tasks);
+
+	if (r < 0)
+		return err_sys(err, r, "listing the host's tasks");
+	for (size_t i = 0; r == 0 && i < tasks->count; i++)
+		r = note_task(walk, &tasks->items[i], turn, err);
+	return r;
+}
+
+// As much of each affinity as there is to be had now; the rest comes with the undo.
+static void give_tasks_back(struct walk *walk)
+{
+	struct change_host *host = walk->world->host;
+
+	for (size_t i = 0; walk->tasks && i < walk->tasks->count; i++) {
+		const struct task *task = &walk->tasks->items[i];
+
+		if (change_host_before_write(host) == 0 &&
+		    task_write(host, task->tid, task->start, &task->cpus) == 0)
+			change_host_after_write(host);
+	}
+}
+
 int walk_write(struct walk *walk, const struct change_kind *kind, const struct change *change,
 	       const char *value, struct err *err)
 {
@@ -197,6 +255,9 @@ int walk_write(struct walk *walk, const struct change_kind *kind, const struct c
 	r = kind->write(host, change, value, err);
 	if (r == 0)
 		change_host_after_write(host);
+	// a write that failed half-way may have moved them, too
+	if (kind->disturbs && kind->disturbs(change, value))
+		give_tasks_back(walk);
 	return r;
 }
 
@@ -283,6 +344,69 @@ static void undo_top(struct walk *walk, const struct change_kind *kind,
 	}
 }
 
+// What both masks of a pair of records come to once ours is undone: CPUs that the other also wants out stay out
+// and become the other's to put back; those that only stood in for ours, which the other found, were never the
+// mask's own. False: nothing changes.
+static bool share_masks(const struct journal_record *record, const struct journal_record *theirs, char **our_was,
+			char **their_was)
+{
+	struct cpuset ours, our_all, our_instead, found, their_all, their_instead, shared, before;
+
+	if (!record->change.was || !theirs->change.was || !mask_parse_found(record->change.was, &ours) ||
+	    !mask_parse_wanted(record->change.want, &our_all, &our_instead) ||
+	    !mask_parse_wanted(theirs->change.want, &their_all, &their_instead) ||
+	    !mask_parse_found(theirs->change.was, &found))
+		return false;
+	shared = ours;
+	cpuset_and(&shared, &their_all);
+	before = found;
+	if (str_starts(record->change.was, "only ") && theirs->turn > record->turn)
+		cpuset_minus(&found, &our_instead);
+	cpuset_or(&found, &shared);
+	cpuset_minus(&ours, &shared);
+	*their_was = mask_print_found(theirs->change.was, &found, &their_all);
+	*our_was = mask_print_found(record->change.was, &ours, &our_all);
+	return !cpuset_is_empty(&shared) || !cpuset_equal(&found, &before);
+}
+
+static bool hand_part(struct walk *walk, struct journal_record *record, struct neighbour *other,
+		      struct journal_record *theirs)
+{
+	AUTO_FREE char *their_was = NULL, *our_was = NULL;
+	struct change_host *host = walk->world->host;
+	struct err err = ERR_NONE;
+	int r;
+
+	if (!share_masks(record, theirs, &our_was, &their_was))
+		return true;
+	// theirs first: to die in between makes both put it back
+	r = journal_add_was(&other->journal, host, theirs->number, their_was, &err);
+	if (r == 0)
+		r = journal_add_was(walk->journal, host, record->number, our_was, &err);
+	if (r < 0)
+		walk_report(walk, &record->change, true,
+			    mem_printf("%s: guest %s still wants CPUs out of it and could not be told: %s",
+				       record->change.path, other->name, err.text));
+	return r == 0;
+}
+
+static bool divide(struct walk *walk, struct journal_record *record)
+{
+	for (size_t i = 0; i < walk->n_others; i++) {
+		struct neighbour *other = &walk->others[i];
+
+		for (size_t j = 0; j < other->journal.count; j++) {
+			struct journal_record *theirs = &other->journal.records[j];
+
+			if (!theirs->done && strcmp(theirs->change.kind, record->change.kind) == 0 &&
+			    strcmp(theirs->change.path, record->change.path) == 0 &&
+			    !hand_part(walk, record, other, theirs))
+				return false;
+		}
+	}
+	return true;
+}
+
 void walk_undo(struct walk *walk, struct journal_record *record)
 {
 	const struct change_kind *kind = change_kind_find(record->change.kind);
@@ -302,6 +426,8 @@ void walk_undo(struct walk *walk, struct journal_record *record)
 				       "journal, and settle it by hand", err.text));
 		return;
 	}
+	if (kind->divides && !divide(walk, record))
+		return;
 	above = kind->shared ? find_above(walk, record) : (struct above){ 0 };
 	if (above.record)
 		undo_below(walk, kind, record, &above);

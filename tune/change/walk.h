@@ -10,6 +10,7 @@
 
 struct change_kind;
 struct err;
+struct task_list;
 
 // Another guest's journal while we hold the lock.
 struct neighbour {
@@ -24,7 +25,13 @@ struct walk {
 	struct neighbour *others;
 	size_t n_others;
 	struct journal_report *report; // NULL: nobody reads it
+	struct task_list *tasks; // whose affinities a write that disturbs them gives back; NULL: none
 };
+
+// Before a write that may cost tasks their affinities: lists these tasks, and records each that is not known
+// yet, so that its record is older than that of the write, and undone after it. Pointers to records are void
+// after it. `tasks` is filled even after an error.
+int walk_note_tasks(struct walk *walk, struct task_list *tasks, uint64_t turn, struct err *err);
 
 // Reads the journals of all other guests; what can't be read is reported.
 void walk_find_neighbours(struct walk *walk);

@@ -15,8 +15,8 @@
 // No line of proc_pid_stat(5) is longer: 52 numbers and a name of at most 64 bytes (a kernel worker's).
 enum { STAT_SIZE = 2048, PATH_SIZE = 64 };
 
-// PF_KTHREAD of the flags (Linux include/linux/sched.h), the same since 2.6.31.
-enum { KERNEL_THREAD = 0x00200000 };
+// PF_KTHREAD and PF_NO_SETAFFINITY of the flags (Linux include/linux/sched.h), the same since 2.6.31 and 3.10.
+enum { KERNEL_THREAD = 0x00200000, NO_SETAFFINITY = 0x04000000 };
 
 static int read_small(const char *path, char *buf, size_t size)
 {
@@ -32,39 +32,37 @@ static int read_small(const char *path, char *buf, size_t size)
 	return (int)n;
 }
 
-struct stat_fields {
-	char state;
-	uint64_t flags, start;
-};
-
 // A name may hold blanks and parentheses, so the last parenthesis ends it; what follows is field 3.
-static int parse_stat(const char *text, struct stat_fields *out)
+int process_parse_stat(const char *text, struct process_stat *out)
 {
 	const char *close = strrchr(text, ')');
 	AUTO_STRV struct strv fields = { 0 };
+	uint64_t flags;
 
 	if (close)
 		strv_split(&fields, close + 1, " \n");
-	if (fields.count <= 22 - 3 || !str_parse_u64(fields.items[9 - 3], &out->flags) ||
+	if (fields.count <= 22 - 3 || !str_parse_u64(fields.items[9 - 3], &flags) ||
 	    !str_parse_u64(fields.items[22 - 3], &out->start))
 		return -EINVAL;
 	out->state = fields.items[0][0];
+	out->kernel = flags & KERNEL_THREAD;
+	out->no_affinity = flags & NO_SETAFFINITY;
 	return 0;
 }
 
-static int read_stat(pid_t pid, struct stat_fields *out)
+static int read_stat(pid_t pid, struct process_stat *out)
 {
 	char path[PATH_SIZE], text[STAT_SIZE];
 	int r;
 
 	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
 	r = read_small(path, text, sizeof(text));
-	return r < 0 ? r : parse_stat(text, out);
+	return r < 0 ? r : process_parse_stat(text, out);
 }
 
 int process_read_id(pid_t pid, struct process_id *out)
 {
-	struct stat_fields fields;
+	struct process_stat fields;
 	int r = read_stat(pid, &fields);
 
 	if (r < 0)
@@ -159,11 +157,11 @@ int process_read_name(pid_t pid, char *buf, size_t size)
 static bool is_vhost_of(pid_t thread, pid_t pid)
 {
 	char want[PATH_SIZE], name[PATH_SIZE];
-	struct stat_fields fields;
+	struct process_stat fields;
 
 	snprintf(want, sizeof(want), "vhost-%d", (int)pid);
 	return process_read_name(thread, name, sizeof(name)) == 0 && str_eq(name, want) &&
-	       read_stat(thread, &fields) == 0 && (fields.flags & KERNEL_THREAD);
+	       read_stat(thread, &fields) == 0 && fields.kernel;
 }
 
 int process_list_vhost(pid_t pid, struct thread_list *out)

@@ -13,6 +13,15 @@ struct process_id {
 	uint64_t start;
 };
 
+// What matters of /proc/PID/stat, for who has read it from elsewhere than the live /proc.
+struct process_stat {
+	char state;
+	bool kernel;	   // a kernel thread
+	bool no_affinity; // the kernel refuses to give it another affinity
+	uint64_t start;
+};
+int process_parse_stat(const char *text, struct process_stat *out); // 0 or -EINVAL
+
 int process_read_id(pid_t pid, struct process_id *out); // 0 or -errno (-ESRCH: gone, or a zombie)
 
 // Its name as in comm(5). Returns 0 or -errno (-ESRCH: gone).

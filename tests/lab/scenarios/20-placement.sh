@@ -11,7 +11,7 @@ pins() {
 }
 expect "vCPUs" "$(pins vcpu)" 2,3
 expect "siblings of CPU 2" "$(<$siblings)" 2-3
-expect "emulator" "$(pins emulator)" 0-1
+expect "emulator, in its partition" "$(pins emulator)" 1
 expect "memory" "$(jq -r .memory.nodes "$SCRATCH/plan")" 1
 expect "the guest's topology" "$(jq -r '.argv | .[index("-smp") + 1]' "$SCRATCH/plan" |
 	sed 's/.*\(cores=.*\),maxcpus.*/\1/')" cores=1,threads=2
