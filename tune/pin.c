@@ -3,10 +3,16 @@
 
 #include "base/cleanup.h"
 #include "base/err.h"
+#include "base/mem.h"
 #include "base/str.h"
 
+#include <fcntl.h>
+#include <linux/prctl.h>
 #include <sched.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
 
 // The kernel's mask is an array of longs, least significant first; the syscalls take any length
 // that is a multiple of one and cut off what is beyond their own (Linux, kernel/sched/syscalls.c).
@@ -171,4 +177,64 @@ int pin_apply(pid_t tid, const struct cpuset *cpus, const struct sched *sched, s
 			return 0;
 	}
 	return set_class(tid, sched, err);
+}
+
+int pin_nice(pid_t tid, int nice, struct err *err)
+{
+	int now;
+
+	// Linux keeps the value of a thread, whatever POSIX says of processes (setpriority(2))
+	if (setpriority(PRIO_PROCESS, (id_t)tid, nice) < 0)
+		return err_sys(err, -errno, "giving thread %d the nice value %d", (int)tid, nice);
+	errno = 0;
+	now = getpriority(PRIO_PROCESS, (id_t)tid);
+	if (errno)
+		return err_sys(err, -errno, "reading the nice value of thread %d", (int)tid);
+	return now == nice ? 0 : err_set(err, -EIO, "thread %d: asked for the nice value %d, got %d", (int)tid, nice,
+					 now);
+}
+
+void pin_autogroup(pid_t pid, int nice)
+{
+	AUTO_FREE char *path = mem_printf("/proc/%d/autogroup", (int)pid);
+	AUTO_CLOSE int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+	// no such file: not built in. What else may go wrong leaves things as they are
+	if (fd >= 0)
+		dprintf(fd, "%d", nice);
+}
+
+// A cookie is passed on by who has it, so a child takes the first thread's and hands it to the others.
+static int share_cores(const pid_t *tids, size_t count)
+{
+	if (prctl(PR_SCHED_CORE, PR_SCHED_CORE_CREATE, tids[0], PR_SCHED_CORE_SCOPE_THREAD, 0) < 0 ||
+	    prctl(PR_SCHED_CORE, PR_SCHED_CORE_SHARE_FROM, tids[0], PR_SCHED_CORE_SCOPE_THREAD, 0) < 0)
+		return errno;
+	for (size_t i = 1; i < count; i++) {
+		if (prctl(PR_SCHED_CORE, PR_SCHED_CORE_SHARE_TO, tids[i], PR_SCHED_CORE_SCOPE_THREAD, 0) < 0)
+			return errno;
+	}
+	return 0;
+}
+
+int pin_share_cores(const pid_t *tids, size_t count, struct err *err)
+{
+	int status;
+	pid_t pid;
+
+	if (count == 0)
+		return 0;
+	pid = fork();
+	if (pid == 0)
+		_exit(share_cores(tids, count));
+	if (pid < 0)
+		return err_sys(err, -errno, "a core-scheduling cookie");
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+		return 0;
+	if (WIFEXITED(status) && WEXITSTATUS(status) != EINVAL && WEXITSTATUS(status) != ENODEV)
+		return err_sys(err, -WEXITSTATUS(status), "a core-scheduling cookie for the vCPUs");
+	return err_set(err, -ENODEV, "the vCPUs can't have a core-scheduling cookie: this kernel is built without "
+				     "CONFIG_SCHED_CORE, or its CPUs have no SMT siblings; leave core_scheduling out");
 }

@@ -6,6 +6,7 @@
 #include "base/cpuset.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <sys/types.h>
 
 struct err;
@@ -29,6 +30,18 @@ bool sched_parse(const char *text, struct sched *out);
 // where it excludes some, -EPERM where the class needs a right that we lack, -ESRCH where the
 // thread has ended.
 int pin_apply(pid_t tid, const struct cpuset *cpus, const struct sched *sched, struct err *err);
+
+// Sets the nice value of a thread and reads it back. Returns 0 or -errno with a message.
+int pin_nice(pid_t tid, int nice, struct err *err);
+
+// The same for a process's session as a whole, where the kernel groups tasks by session and nice values count only
+// within (sched(7), autogroup); does nothing where it does not.
+void pin_autogroup(pid_t pid, int nice);
+
+// Gives threads of one process a cookie in common, so that a core's siblings run only them at a time (Linux 5.14,
+// Documentation/admin-guide/hw-vuln/core-scheduling.rst). Returns 0 or -errno with a message: -ENODEV where the
+// kernel, or the CPU, has no core scheduling.
+int pin_share_cores(const pid_t *tids, size_t count, struct err *err);
 
 // What the kernel says now; batch and idle count as OTHER. Returns 0 or -errno (-ENOTSUP: a class
 // that has no name here).

@@ -397,6 +397,7 @@ void plan_add_isolation(const struct profile *profile, const struct facts *facts
 	isolating_init(&i, profile, facts, (struct placement *)placement, plan);
 	if (plan->isolation.cgroup && !facts->cgroup.remote)
 		cpuset_minus(&i.host, &others);
+	plan->isolation.steer = facts->root && profile->host.irq_affinity != IRQ_AFFINITY_NONE;
 	if (facts->root) {
 		add_masks(&i);
 		warn_irqbalance(&i);

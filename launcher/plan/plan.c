@@ -14,6 +14,10 @@
 
 #include <string.h>
 
+// Ten times the weight of an ordinary task on the same CPU (Linux, kernel/sched/core.c, sched_prio_to_weight), which
+// still gets its turn: unlike a real-time class it needs nothing to be left over.
+enum { VCPU_NICE = -10 };
+
 static void choose_user(const struct profile *profile, const struct facts *facts, struct plan *plan,
 			struct diags *diags)
 {
@@ -102,6 +106,36 @@ static void warn_scheduler(const struct profile *profile, const struct facts *fa
 		  "%s, or pin = none",
 		  str_starts(name, "sched_ext") ? "stop that scheduler while the guest runs" :
 						   "boot a kernel with the usual scheduler");
+}
+
+// What a class of its own means for the vCPUs' CPUs, and what they have without one.
+static void weigh_scheduler(const struct profile *profile, const struct facts *facts, const struct sched *sched,
+			    struct placement *placement, struct plan *plan)
+{
+	struct place place = profile_where(profile, "cpu", NULL, "scheduler");
+	bool alone = plan->isolation.cgroup || str_eq(plan->isolation.method, "isolcpus");
+	int runtime = facts->system.rt_runtime_us;
+
+	plan->core_cookie = profile->cpu.core_scheduling == CORE_SCHEDULING_VCPUS;
+	if (sched->class != SCHED_CLASS_OTHER && runtime >= 0 && runtime < 1000000)
+		diag_hint(diag_add(&plan->warnings, DIAG_WARNING, "realtime-throttled", place,
+				   "the kernel takes %d ms of each second from a real-time vCPU that does not sleep "
+				   "(sched_rt_runtime_us = %d)", (1000000 - runtime) / 1000, runtime),
+			  alone ? "CPUs that the vCPUs have alone need no class: scheduler = auto" :
+				  "isolate = auto does more, where it can be had");
+	else if (sched->class != SCHED_CLASS_OTHER && runtime == -1 && !alone)
+		diag_hint(diag_add(&plan->warnings, DIAG_WARNING, "realtime-unthrottled", place,
+				   "a real-time vCPU that does not sleep starves what the kernel must run on its CPU: "
+				   "nothing is kept back for it here (sched_rt_runtime_us = -1)"),
+			  "sysctl kernel.sched_rt_runtime_us=950000, or scheduler = auto");
+	if (profile->cpu.scheduler.set || alone || !facts->can_nice || str_eq(plan->isolation.method, "none"))
+		return;
+	plan->vcpu_nice = VCPU_NICE;
+	for (int i = 0; i < placement->n_vcpus; i++) {
+		AUTO_FREE char *why = take(placement->vcpus[i].why);
+
+		placement->vcpus[i].why = mem_printf("%s; nice %d", why ? why : "", VCPU_NICE);
+	}
 }
 
 static struct plan_pin *add_pin(struct plan *plan, enum pin_target target, int index,
@@ -265,6 +299,7 @@ void plan_make(const struct profile *profile, const struct facts *facts, const s
 	build_argv(&b);
 	plan->kvm_node = plan->kvm && plan->user.change;
 	plan_isolate(profile, facts, &placement, plan, diags);
+	weigh_scheduler(profile, facts, &vcpu_sched, &placement, plan);
 	add_pins(&placement, &vcpu_sched, plan);
 	plan->n_vcpus = placement.n_vcpus;
 	plan->n_iothreads = placement.n_iothreads;

@@ -117,6 +117,7 @@ struct plan {
 		char *method; // "none", "affinity", "isolcpus", "partition"
 		char *cpus, *why;
 		char *hint;   // what the kernel line could do beside, or NULL
+		bool steer;   // interrupts of passed devices go to these CPUs
 		char *cgroup; // of QEMU, absolute, with `vcpus` below it; NULL: no partition
 	} isolation;
 	struct plan_helper *helpers;
@@ -137,6 +138,8 @@ struct plan {
 	int shutdown_timeout; // s
 	int greeting_ms;
 	int n_vcpus, n_iothreads;
+	int vcpu_nice;	   // of vCPU threads in no real-time class; 0: left alone
+	bool core_cookie;  // vCPU threads share a core-scheduling cookie
 	bool console;	// QEMU has a serial console on RUN/console.sock
 	bool console_on_stdio; // `run` relays it on its own terminal
 	bool kvm;

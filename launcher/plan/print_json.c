@@ -42,6 +42,7 @@ static const struct field isolation_fields[] = {
 	FIELD("why", FIELD_TEXT, isolation.why),
 	FIELD("hint", FIELD_TEXT, isolation.hint),
 	FIELD("cgroup", FIELD_TEXT, isolation.cgroup),
+	FIELD("interrupts", FIELD_FLAG, isolation.steer),
 };
 
 static const struct field supervise_fields[] = {
@@ -51,6 +52,8 @@ static const struct field supervise_fields[] = {
 	FIELD("change_user", FIELD_FLAG, user.change),
 	FIELD("operators", FIELD_LIST, operators),
 	FIELD("vcpus", FIELD_INT, n_vcpus),
+	FIELD("vcpu_nice", FIELD_INT, vcpu_nice),
+	FIELD("core_cookie", FIELD_FLAG, core_cookie),
 	FIELD("iothreads", FIELD_INT, n_iothreads),
 	FIELD("kvm", FIELD_FLAG, kvm),
 	FIELD("kvm_node", FIELD_FLAG, kvm_node),

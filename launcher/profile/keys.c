@@ -17,6 +17,7 @@ WORDS(firmware, "ovmf", "ovmf-secureboot", "seabios", "none");
 WORDS(order, "disk", "cdrom", "net");
 WORDS(irqchip, "auto", "on", "split", "off");
 WORDS(isolate, "auto", "partition", "none");
+WORDS(core_scheduling, "none", "vcpus");
 WORDS(irq_affinity, "auto", "none");
 WORDS(hugepages, "auto", "none", "2M", "1G");
 WORDS(format, "auto", "raw", "qcow2");
@@ -139,6 +140,8 @@ static const struct profile_key keys[] = {
 	    .min = 0, .max = 100000000, .fallback = -1),
 	CPU(isolate, word, "keep the host's other tasks off the vCPUs' CPUs; default: auto",
 	    .words = isolate_words),
+	CPU(core_scheduling, word, "share SMT siblings with nobody else; default: none",
+	    .words = core_scheduling_words),
 	CPU(scheduler, scheduler, "scheduling class of vCPU threads; default: auto"),
 	CPU(hyperv, hyperv, "Hyper-V enlightenments: auto, on, off or a list; default: auto"),
 	CPU(vendor_id, vendor_id, "the hypervisor's name as Hyper-V shows it, 1 to 12 characters",

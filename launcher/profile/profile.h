@@ -32,6 +32,7 @@ enum input_transport { TRANSPORT_INPUT_LINUX, TRANSPORT_VIRTIO_HOST };
 enum input_sink { SINK_PS2, SINK_VIRTIO, SINK_USB };
 
 enum isolate { ISOLATE_AUTO, ISOLATE_PARTITION, ISOLATE_NONE };
+enum core_scheduling { CORE_SCHEDULING_NONE, CORE_SCHEDULING_VCPUS };
 enum irq_affinity { IRQ_AFFINITY_AUTO, IRQ_AFFINITY_NONE };
 
 enum cpus_mode { CPUS_AUTO, CPUS_NONE, CPUS_LIST };
@@ -159,6 +160,7 @@ struct profile {
 		struct cpus_request iothread_pin;
 		int iothread_poll; // ns, -1: as QEMU does
 		enum isolate isolate;
+		enum core_scheduling core_scheduling;
 		struct sched_request scheduler;
 		struct hyperv_request hyperv;
 		char *vendor_id;

@@ -27,6 +27,7 @@ void keeper_init(struct keeper *keeper, const struct paths *paths, struct guest_
 		.qemu = CHILD_NONE,
 		.qemu_source.fd = -1,
 		.signal_source.fd = -1,
+		.hotplug_source.fd = -1,
 		.monitor = { .channel = -1, .source.fd = -1 },
 		.hook_source.fd = -1,
 		.control = -1,
@@ -47,7 +48,8 @@ static void close_streams(struct keeper *keeper)
 
 void keeper_finish(struct keeper *keeper)
 {
-	int *fds[] = { &keeper->control, &keeper->log, &keeper->signal_source.fd };
+	int *fds[] = { &keeper->control, &keeper->log, &keeper->signal_source.fd,
+			&keeper->hotplug_source.fd };
 
 	log_to_file(-1);
 	child_close(&keeper->qemu);
@@ -61,6 +63,7 @@ void keeper_finish(struct keeper *keeper)
 	close_streams(keeper);
 	keeper_input_finish(&keeper->input);
 	free(keeper->tids);
+	free(keeper->astray);
 	state_finish(&keeper->state);
 }
 

@@ -77,7 +77,7 @@ struct keeper {
 	bool adopted; // QEMU is not our child
 	bool partition;	   // its threads have cgroups of their own
 	bool no_partition; // the kernel refused one, and the profile can do without
-	struct loop_source qemu_source, signal_source;
+	struct loop_source qemu_source, signal_source, hotplug_source;
 	struct monitor_process monitor;
 	struct keeper_input input;
 	int control; // listening socket, for every monitor
@@ -92,6 +92,7 @@ struct keeper {
 	long long hook_deadline;
 
 	pid_t *tids; // by row of the plan's pins; 0: not known
+	bool *astray; // likewise: the thread cannot be where it belongs, and that was said
 	int *streams; // by helper of the plan: our end of its socket pair until QEMU has it, or -1
 	bool was_running; // at any time, under any keeper
 	bool ready;	  // QMP said so to us

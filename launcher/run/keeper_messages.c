@@ -152,6 +152,8 @@ static void handle_event(struct keeper *keeper, const struct message *message)
 	// a guest that starts anew after a panic is well again
 	if (message->value == EVENT_PANIC || message->value == EVENT_RESET)
 		keeper->panicked = message->value == EVENT_PANIC;
+	if (message->value == EVENT_RESET)
+		keeper->rescans = 0;
 	log_message(bad ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO, "%s", texts[message->value]);
 	if (message->value != EVENT_PAUSED)
 		keeper_rescan(keeper);

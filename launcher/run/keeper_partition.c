@@ -106,6 +106,31 @@ int keeper_isolate_thread(const struct keeper *keeper, const struct plan_pin *pi
 	return cgroup_move_thread(vcpus, tid, err);
 }
 
+// Nice values and the cookie end with the threads: there is nothing to put back.
+static int prefer_vcpus(struct keeper *keeper, struct err *err)
+{
+	const struct plan *plan = keeper->state.plan;
+	AUTO_FREE pid_t *tids = mem_new(plan->n_pins, sizeof(*tids));
+	struct err unliked = ERR_NONE;
+	size_t n = 0;
+	int r = 0;
+
+	for (size_t i = 0; i < plan->n_pins; i++) {
+		if (plan->pins[i].target == PIN_VCPU)
+			tids[n++] = keeper->tids[i];
+	}
+	// who may set a real-time class need not be allowed to: it is only what auto would like
+	for (size_t i = 0; plan->vcpu_nice && i < n; i++) {
+		if (pin_nice(tids[i], plan->vcpu_nice, &unliked) < 0)
+			log_info("%s", unliked.text);
+	}
+	if (plan->vcpu_nice)
+		pin_autogroup(keeper->qemu.pid, plan->vcpu_nice);
+	if (r == 0 && plan->core_cookie && !keeper->adopted)
+		r = pin_share_cores(tids, n, err);
+	return r;
+}
+
 int keeper_isolate_threads(struct keeper *keeper, struct err *err)
 {
 	const struct plan *plan = keeper->state.plan;
@@ -118,7 +143,7 @@ int keeper_isolate_threads(struct keeper *keeper, struct err *err)
 		if (keeper->tids[i])
 			r = pin_apply(keeper->tids[i], &plan->pins[i].cpus, &plan->pins[i].sched, err);
 	}
-	return r;
+	return r == 0 ? prefer_vcpus(keeper, err) : r;
 }
 
 void keeper_find_partition(struct keeper *keeper)

@@ -19,6 +19,12 @@ int keeper_isolate_thread(const struct keeper *keeper, const struct plan_pin *pi
 int keeper_isolate_threads(struct keeper *keeper, struct err *err); // once all are known, before the guest runs
 void keeper_find_partition(struct keeper *keeper);		     // an adopter's, from the journal
 
+// keeper_hotplug.c
+void keeper_watch_cpus(struct keeper *keeper);
+void keeper_check_pins(struct keeper *keeper);
+void keeper_steer_interrupts(struct keeper *keeper); // of passed devices, to the vCPUs' CPUs
+bool keeper_has_devices(const struct keeper *keeper);
+
 // keeper_threads.c
 int keeper_pin_thread(struct keeper *keeper, int row, pid_t tid, struct err *err);
 int keeper_pin_others(struct keeper *keeper, struct err *err); // emulator and vhost threads

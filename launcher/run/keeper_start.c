@@ -76,6 +76,7 @@ static void make_rows(struct keeper *keeper)
 	const struct plan *plan = keeper->state.plan;
 
 	keeper->tids = mem_new(plan->n_pins, sizeof(*keeper->tids));
+	keeper->astray = mem_new(plan->n_pins, sizeof(*keeper->astray));
 	keeper->streams = mem_new(plan->n_helpers, sizeof(*keeper->streams));
 	for (size_t i = 0; i < plan->n_helpers; i++)
 		keeper->streams[i] = -1;
@@ -122,6 +123,8 @@ static void qemu_ended(void *context, uint32_t events)
 static int watch_qemu(struct keeper *keeper, struct err *err)
 {
 	int r;
+
+	keeper_watch_cpus(keeper);
 
 	keeper->qemu_source = (struct loop_source){ keeper->qemu.pidfd, qemu_ended, keeper };
 	r = loop_add(&keeper->loop, &keeper->qemu_source, EPOLLIN);

@@ -114,13 +114,17 @@ int keeper_check_all_pinned(const struct keeper *keeper, struct err *err)
 // few looks catch the others. After them nothing wakes up: only an event brings another look.
 void keeper_rescan(struct keeper *keeper)
 {
-	static const int waits_ms[] = { 250, 1000, 3000 };
-	const int last = ARRAY_SIZE(waits_ms), patience = 60;
+	// the last ones are for drivers in the guest, which make a passed device's interrupts in their own time
+	static const int waits_ms[] = { 250, 1000, 3000, 10000, 20000, 40000, 80000 };
+	enum { WITHOUT_DEVICES = 3 };
+	const int last = keeper_has_devices(keeper) ? ARRAY_SIZE(waits_ms) : WITHOUT_DEVICES, patience = 60;
 	bool waiting = keeper_give_pools_back(keeper);
 	struct err err = ERR_NONE;
 
 	if (keeper_pin_others(keeper, &err) < 0 && err.code != -ESRCH)
 		log_warning("%s", err.text);
+	keeper_check_pins(keeper);
+	keeper_steer_interrupts(keeper);
 	keeper->rescan_at = 0;
 	// another guest's start is over some day, and its end settles what is left of ours
 	if (keeper->rescans < (waiting ? patience : last))

@@ -81,6 +81,11 @@ static bool makes_cgroups(const struct plan *plan)
 	return plan->isolation.cgroup != NULL;
 }
 
+static bool sets_cookies(const struct plan *plan)
+{
+	return plan->core_cookie;
+}
+
 static const struct need {
 	unsigned capability;
 	bool (*needed)(const struct plan *plan);
@@ -98,6 +103,7 @@ static const struct need {
 	{ CAP_SYS_PTRACE, binds_devices }, // who has a device's nodes open, before it is taken from its driver
 	{ CAP_SYS_MODULE, loads_modules }, // modprobe's and rmmod's, out of the bounding set
 	{ CAP_SYS_RESOURCE, locks_memory },
+	{ CAP_SYS_PTRACE, sets_cookies }, // it is access to another user's thread
 	{ CAP_SYS_ADMIN, makes_cgroups },
 	{ CAP_SYS_ADMIN, makes_kvm_node }, // a mount namespace with a device node in it
 	{ CAP_MKNOD, makes_kvm_node },

@@ -1,7 +1,8 @@
 # shellcheck shell=bash
 # The lab's machine: a host for VFIO, NUMA and cpusets, under emulation. What scenarios rely on:
 #
-#	4 CPUs		2 sockets, each one core of two threads: 0-1 and 2-3
+#	4 CPUs		2 sockets, each one core of two threads: 0-1 and 2-3; with lab.cpus=8 on the kernel line
+#			as many, in twice the cores
 #	2 nodes		a socket and half of the memory each, at a distance of 21
 #	IOMMU		Intel's, with interrupt remapping
 #	01:00.0, .1	a graphics card and its sound, in one IOMMU group
@@ -16,13 +17,14 @@
 # and cpufreq.aml, EXCHANGE one that the machine may write to, SERIAL QEMU's word for the second serial port,
 # WORDS the kernel line.
 make_machine() {
-	local parts=$1 exchange=$2 serial=$3 words=$4
+	local parts=$1 exchange=$2 serial=$3 words=$4 cpus=4
 
 	machine=(qemu-system-x86_64 -name lab -nodefaults -no-user-config -no-reboot -display none)
 	machine+=(-machine 'q35,kernel_irqchip=split' -accel 'tcg,thread=multi' -cpu 'Skylake-Client-v3,+acpi,+pdpe1gb')
-	machine+=(-smp '4,sockets=2,cores=1,threads=2' -m 2G)
-	machine+=(-object 'memory-backend-ram,id=node0,size=1G' -numa 'node,nodeid=0,cpus=0-1,memdev=node0')
-	machine+=(-object 'memory-backend-ram,id=node1,size=1G' -numa 'node,nodeid=1,cpus=2-3,memdev=node1')
+	[[ ! $words =~ lab\.cpus=([0-9]+) ]] || cpus=${BASH_REMATCH[1]}
+	machine+=(-smp "$cpus,sockets=2,cores=$((cpus / 4)),threads=2" -m 2G)
+	machine+=(-object 'memory-backend-ram,id=node0,size=1G' -numa "node,nodeid=0,cpus=0-$((cpus / 2 - 1)),memdev=node0")
+	machine+=(-object 'memory-backend-ram,id=node1,size=1G' -numa "node,nodeid=1,cpus=$((cpus / 2))-$((cpus - 1)),memdev=node1")
 	machine+=(-numa 'dist,src=0,dst=1,val=21')
 	# before all devices that it shall serve
 	machine+=(-device 'intel-iommu,intremap=on,caching-mode=on')

@@ -103,6 +103,8 @@ static void read_kvm(struct root *root, struct system_facts *facts)
 	struct str params = { 0 };
 
 	facts->kvm_present = root_exists(root, "dev/kvm") || root_exists(root, "sys/module/kvm");
+	if (root_read_int(root, "proc/sys/kernel/sched_rt_runtime_us", &facts->rt_runtime_us) < 0)
+		facts->rt_runtime_us = -2;
 	// https://looking-glass.io/docs: kvmfr_main.c, class_create and device_create
 	facts->kvmfr = root_exists(root, "sys/class/kvmfr/kvmfr0");
 	for (size_t i = 0; i < ARRAY_SIZE(modules); i++)

@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: MIT
+// Owns where a passed device's interrupts go. Refuses to record it: they are made when the guest's driver asks for
+// them and end with its use of the device, and their masks with them.
+#pragma once
+
+struct cpuset;
+struct err;
+
+// Puts the message-signalled interrupts that the device has now on these CPUs; `device` is its directory below
+// /sys/bus/pci/devices. A line that it shares with others (INTx) stays where it is. Returns how many were moved, or
+// -errno with a message where one refused.
+int irq_steer_device(const char *device, const struct cpuset *cpus, struct err *err);
