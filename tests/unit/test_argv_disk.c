@@ -16,6 +16,19 @@
 #define BIOS "[firmware]\ntype = seabios\n"
 enum { FIRST = GUEST_LINE(3) };
 
+static void test_iothreads_poll_as_asked(void **state)
+{
+	struct guest guest;
+
+	(void)state;
+	guest_init(&guest, BIOS "[cpu]\niothread_poll = 0\n[disk \"system\"]\nfile = /images/a.img\n");
+	guest_add_file(&guest, "/images/a.img");
+	guest_make(&guest);
+	guest_assert_fine(&guest);
+	guest_assert_has(&guest, "-object", "iothread,id=iothread0,poll-max-ns=0");
+	guest_finish(&guest);
+}
+
 static void test_plain_file(void **state)
 {
 	struct guest guest;
@@ -557,6 +570,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_plain_file),
+		cmocka_unit_test(test_iothreads_poll_as_asked),
 		cmocka_unit_test(test_block_device),
 		cmocka_unit_test(test_caches),
 		cmocka_unit_test(test_no_direct_access),

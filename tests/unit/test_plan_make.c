@@ -561,9 +561,36 @@ static void nothing_else_decides(void **state)
 
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 
+static void a_foreign_scheduler_is_told(void **state)
+{
+	struct fixture *fx = *state;
+
+	read_all(fx, "", "sys/kernel/sched_ext/state = enabled\nsys/kernel/sched_ext/root/ops = lavd\n");
+	make(fx);
+	assert_non_null(find(&fx->plan.warnings, "scheduler-foreign"));
+	assert_non_null(strstr(find(&fx->plan.warnings, "scheduler-foreign")->text, "sched_ext (lavd)"));
+	fx->profile.cpu.pin.mode = CPUS_NONE;
+	make(fx);
+	assert_null(find(&fx->plan.warnings, "scheduler-foreign"));
+}
+
+static void the_map_shows_other_guests_too(void **state)
+{
+	struct fixture *fx = *state;
+
+	read_all(fx, "", "");
+	assert_true(cpuset_parse_list(&fx->facts.others, "5,11"));
+	make(fx);
+	assert_non_null(strstr(fx->plan.map, "1,7 v0,v1"));
+	assert_non_null(strstr(fx->plan.map, "5,11 x"));
+	assert_non_null(strstr(fx->plan.map, "x: another guest"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		TEST(a_foreign_scheduler_is_told),
+		TEST(the_map_shows_other_guests_too),
 		TEST(changes_are_of_the_guests_cpus),
 		TEST(iothreads_count_as_the_guest),
 		TEST(an_unpinned_guest_has_all_cpus),

@@ -54,6 +54,30 @@ static void test_whole_system(void **state)
 	system_facts_finish(&facts);
 }
 
+static void test_schedulers(void **state)
+{
+	static const struct {
+		const char *manifest, *scheduler;
+	} rows[] = {
+		{ "sys/kernel/sched_ext/state = enabled\nsys/kernel/sched_ext/root/ops = lavd_1.0\n",
+		  "sched_ext (lavd_1.0)" },
+		{ "sys/kernel/sched_ext/state = enabled\n", "sched_ext (a program unknown)" },
+		{ "sys/kernel/sched_ext/state = disabled\nsys/kernel/sched_ext/root/ops = lavd\n", "" },
+		{ "proc/sys/kernel/yield_type = 1\nproc/sys/kernel/interactive = 1\n", "MuQSS" },
+		{ "proc/sys/kernel/yield_type = 1\n", "BMQ or PDS" },
+		{ "proc/sys/kernel/sched_autogroup_enabled = 1\n", "" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct system_facts facts;
+
+		read_tree(rows[i].manifest, &facts);
+		assert_string_equal(facts.scheduler, rows[i].scheduler);
+		system_facts_finish(&facts);
+	}
+}
+
 static void test_nothing_known(void **state)
 {
 	struct system_facts facts;
@@ -88,6 +112,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_whole_system),
+		cmocka_unit_test(test_schedulers),
 		cmocka_unit_test(test_nothing_known),
 		cmocka_unit_test(test_install_commands),
 	};
