@@ -16,6 +16,7 @@
 #include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -34,12 +35,12 @@ static int64_t now_us(void)
 
 static int read_total(void)
 {
-	AUTO_FCLOSE FILE *file = fopen(pool, "re");
-	int total;
+	AUTO_CLOSE int fd = open(pool, O_RDONLY | O_CLOEXEC);
+	char text[32] = "";
 
-	if (!file || fscanf(file, "%d", &total) != 1)
+	if (fd < 0 || read(fd, text, sizeof(text) - 1) <= 0)
 		err(1, "%s", pool);
-	return total;
+	return atoi(text);
 }
 
 static void write_total(int total)

@@ -118,9 +118,10 @@ static int write_text(struct change_host *host, const char *path, const char *te
 // Another guest that ends takes surplus pages out of both numbers; between two equal totals none did.
 static int read_counts(struct change_host *host, const char *dir, struct counts *counts, struct err *err)
 {
-	uint64_t before;
+	uint64_t before = 0;
 	int r;
 
+	*counts = (struct counts){ 0 };
 	do {
 		r = read_number(host, dir, "nr_hugepages", &before, err);
 		if (r == 0)
@@ -141,7 +142,7 @@ static uint64_t persistent(const struct counts *counts)
 static int pool_read(struct change_host *host, const struct change *change, char **value, struct err *err)
 {
 	CLEANUP(pool_finish) struct pool pool = { 0 };
-	struct counts counts;
+	struct counts counts = { 0 };
 	int r = pool_parse(change->path, &pool, err);
 
 	*value = NULL;
@@ -156,8 +157,8 @@ static int pool_read(struct change_host *host, const struct change *change, char
 static int pool_aim(struct change_host *host, const struct change *change, char **want, struct err *err)
 {
 	CLEANUP(pool_finish) struct pool pool = { 0 };
-	struct counts counts;
-	struct wish wish;
+	struct counts counts = { 0 };
+	struct wish wish = { 0 };
 	int r = pool_parse(change->path, &pool, err);
 
 	if (r == 0 && !wish_parse(change->want, &wish))
@@ -196,7 +197,7 @@ static int write_count(struct change_host *host, const struct change *change, co
 {
 	AUTO_FREE char *machine = mem_printf(MACHINE "%s/", pool->name);
 	AUTO_FREE char *text = mem_printf("%" PRIu64, count);
-	struct counts here, everywhere;
+	struct counts here = { 0 }, everywhere = { 0 };
 	int r = pool->node < 0 ? -ENOENT : read_counts(host, pool->dir, &here, err);
 
 	if (r == 0)
@@ -325,8 +326,8 @@ static int pool_write(struct change_host *host, const struct change *change, con
 		      struct err *err)
 {
 	CLEANUP(pool_finish) struct pool pool = { 0 };
-	struct counts counts;
-	struct wish wish;
+	struct counts counts = { 0 };
+	struct wish wish = { 0 };
 	int r = pool_parse(change->path, &pool, err);
 
 	if (r == 0 && (!value || !wish_parse(value, &wish) || wish.more))

@@ -28,7 +28,7 @@ static bool parse_header(const char *line, struct landing_range *range)
 
 static bool is_header(const char *line)
 {
-	struct landing_range range;
+	struct landing_range range = { 0 };
 	char rights[5];
 
 	return sscanf(line, "%" SCNx64 "-%" SCNx64 " %4s", &range.start, &range.end, rights) == 3;
