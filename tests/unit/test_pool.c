@@ -202,7 +202,7 @@ static int count_and_stop(void *context, const char *text)
 {
 	struct fakeguest *guest = context;
 
-	assert_non_null(strstr(text, "huge pages of 2M on node 0: 512 of 2000"));
+	assert_non_null(strstr(text, "huge pages of 2M on node 0: 2048 of 6000"));
 	return guest->fail_start ? -EINTR : 0;
 }
 
@@ -215,7 +215,7 @@ static void progress_is_told_and_may_stop_it(void **state)
 	fakeguest_open(&guest, fake, "g");
 	guest.host.progress = count_and_stop;
 	guest.fail_start = true;
-	assert_int_equal(grow(&guest, "+2000", &err), -EINTR);
+	assert_int_equal(grow(&guest, "+6000", &err), -EINTR);
 	assert_pool(fake, OWN, 0, OWN);
 	fakeguest_close(&guest);
 }
@@ -268,10 +268,10 @@ static void live(struct fakehost *fake, bool after, unsigned long at)
 	fakeguest_open(&guest, fake, "g");
 	guest.die_after = after ? at : 0;
 	guest.die_before = after ? 0 : at;
-	if (grow(&guest, "+1500 compact", NULL) == 0 && fakehost_map(fake, 1500)) {
+	if (grow(&guest, "+5000 compact", NULL) == 0 && fakehost_map(fake, 5000)) {
 		journal_settle(&guest.journal, &guest.world, &report);
 		journal_report_finish(&report);
-		fakehost_map(fake, -1500);
+		fakehost_map(fake, -5000);
 	}
 	journal_undo(&guest.journal, &guest.world, &report);
 	journal_report_finish(&report);

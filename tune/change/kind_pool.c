@@ -24,6 +24,8 @@
 #define NODES	"/sys/devices/system/node/node"
 #define MACHINE "/sys/kernel/mm/hugepages/"
 
+#define STEP	(UINT64_C(4) << 30) // bytes that are asked for at once
+
 enum { PAUSE_MS = 250, VALUE_MAX = 64 };
 
 // A pool as its path has it.
@@ -66,7 +68,7 @@ static int pool_parse(const char *path, struct pool *pool, struct err *err)
 				str_parse_int(parts.items[4] + strlen("node"), &pool->node)));
 	size = ok ? parts.items[at] : "";
 	if (!ok || sscanf(size, "hugepages-%" SCNu64 "kB", &pool->size) != 1 ||
-	    pool->size > UINT64_MAX >> 10)
+	    !pool->size || pool->size > UINT64_MAX >> 10)
 		return err_set(err, -EPERM, "%s is no pool of huge pages", path);
 	pool->size <<= 10;
 	pool->name = mem_dup(size);
@@ -287,13 +289,13 @@ static int write_and_read(struct change_host *host, const struct change *change,
 	return read_counts(host, pool->dir, counts, err);
 }
 
-// In steps of a GiB, so that progress can be told; a pool that got too little is asked again for a while.
+// In steps of 4 GiB, so that progress can be told; a pool that got too little is asked again for a while.
 static int grow(struct change_host *host, const struct change *change, const struct pool *pool,
 		const struct wish *wish, struct counts *counts, struct err *err)
 {
 	const struct timespec pause = { .tv_nsec = PAUSE_MS * 1000000L };
 	const struct counts start = *counts;
-	const uint64_t step = pool->size < 1 << 30 ? (1 << 30) / pool->size : 1;
+	const uint64_t step = pool->size && pool->size < STEP ? STEP / pool->size : 1;
 	struct wish left = *wish;
 	long long deadline = 0;
 
