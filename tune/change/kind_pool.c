@@ -200,9 +200,13 @@ static int write_count(struct change_host *host, const struct change *change, co
 	AUTO_FREE char *machine = mem_printf(MACHINE "%s/", pool->name);
 	AUTO_FREE char *text = mem_printf("%" PRIu64, count);
 	struct counts here = { 0 }, everywhere = { 0 };
-	int r = pool->node < 0 ? -ENOENT : read_counts(host, pool->dir, &here, err);
+	int r = pool->node < 0 ? -ENOENT :
+				 read_number(host, machine, "surplus_hugepages", &everywhere.surplus, NULL);
 
-	if (r == 0)
+	// mostly nobody has any
+	if (r == 0 && everywhere.surplus)
+		r = read_counts(host, pool->dir, &here, NULL);
+	if (r == 0 && everywhere.surplus > here.surplus)
 		r = read_counts(host, machine, &everywhere, NULL);
 	if (r == 0 && everywhere.surplus > here.surplus)
 		return write_by_policy(host, pool, count, &here, &everywhere, err);
