@@ -263,6 +263,33 @@ static bool leaves_enough(struct argv_build *b, uint64_t taken, uint64_t page)
 	return false;
 }
 
+// No node can give more than it has.
+static bool nodes_hold(struct argv_build *b, const struct layout *layout)
+{
+	for (size_t i = 0; i < layout->count; i++) {
+		const struct share *share = &layout->shares[i];
+		AUTO_FREE char *nodes = cpuset_text(&share->nodes);
+		uint64_t bytes = 0;
+		bool known = true;
+
+		CPUSET_FOREACH(number, &share->nodes) {
+			const struct memory_node *node = memory_facts_find(&b->facts->memory, number);
+
+			known = known && node && node->sized;
+			bytes += node ? node->bytes : 0;
+		}
+		if (!*nodes || !known || share->bytes <= bytes)
+			continue;
+		diag_hint(argv_host_error(b, "hugepages-node", "memory", "hugepages",
+					  "%" PRIu64 "M in huge pages do not fit on host node %s, which has "
+					  "%" PRIu64 "M",
+					  share->bytes / MIB, nodes, bytes / MIB),
+			  "less memory, or more nodes in [memory] nodes");
+		return false;
+	}
+	return true;
+}
+
 // Huge pages that are not there yet are made, which takes root. Captured machines are planned for as root's.
 static void make_pages(struct argv_build *b, const struct layout *layout, uint64_t page)
 {
@@ -274,7 +301,7 @@ static void make_pages(struct argv_build *b, const struct layout *layout, uint64
 
 		missing += need > have ? need - have : 0;
 	}
-	if (!leaves_enough(b, missing * page, page))
+	if (!leaves_enough(b, missing * page, page) || !nodes_hold(b, layout))
 		return;
 	for (size_t i = 0; i < layout->count; i++) {
 		const struct share *share = &layout->shares[i];

@@ -207,6 +207,30 @@ static void test_growth_leaves_the_host_some(void **state)
 	assert_int_equal(fx->diags.count, 0);
 }
 
+static void test_nodes_give_no_more_than_they_have(void **state)
+{
+	struct argv_fixture *fx = *state;
+	const struct diag *diag;
+
+	argv_fixture_set_nodes(fx, 2);
+	add_pool(fx, 0, 2 * MIB, 0, 0);
+	add_pool(fx, 1, 2 * MIB, 0, 0);
+	fx->facts.memory.nodes[0].sized = fx->facts.memory.nodes[1].sized = true;
+	fx->facts.memory.total = fx->facts.memory.available = 4 * GIB;
+	fx->facts.root = true;
+	fx->profile.memory.hugepages = HUGEPAGES_2M;
+	fx->profile.vm.memory = GIB + 2 * MIB;
+	set_nodes(fx, "1");
+	argv_fixture_make(fx);
+	diag = argv_fixture_diag(fx, "hugepages-node");
+	assert_int_equal(diag->level, DIAG_HOST_ERROR);
+	assert_non_null(strstr(diag->text, "1026M in huge pages do not fit on host node 1, which has 1024M"));
+	assert_int_equal(fx->plan.changes.count, 0);
+	set_nodes(fx, "0-1");
+	argv_fixture_make(fx);
+	assert_int_equal(fx->diags.count, 0);
+}
+
 static void test_memory_under_pressure_is_told(void **state)
 {
 	struct argv_fixture *fx = *state;
@@ -464,6 +488,7 @@ int main(void)
 		ARGV_TEST(test_growth_is_each_nodes_own),
 		ARGV_TEST(test_growth_of_unbound_memory_is_spread),
 		ARGV_TEST(test_growth_leaves_the_host_some),
+		ARGV_TEST(test_nodes_give_no_more_than_they_have),
 		ARGV_TEST(test_memory_under_pressure_is_told),
 		ARGV_TEST(test_memory_is_touched_by_near_cpus),
 		ARGV_TEST(test_memory_in_whole_pages),

@@ -293,7 +293,8 @@ static int write_and_read(struct change_host *host, const struct change *change,
 	return read_counts(host, pool->dir, counts, err);
 }
 
-// In steps of 4 GiB, so that progress can be told; a pool that got too little is asked again for a while.
+// In steps of 4 GiB, so that progress can be told; a pool that got too little is asked again for a while. The
+// kernel itself tries hard for the first page that it can't find, which may take longer than that while.
 static int grow(struct change_host *host, const struct change *change, const struct pool *pool,
 		const struct wish *wish, struct counts *counts, struct err *err)
 {
@@ -304,6 +305,7 @@ static int grow(struct change_host *host, const struct change *change, const str
 	long long deadline = 0;
 
 	for (;;) {
+		long long began = io_now_ms();
 		uint64_t now = persistent(counts), came;
 		uint64_t next = wish->pages - now > step ? now + step : wish->pages;
 		int r = write_and_read(host, change, pool, next, counts, err);
@@ -318,7 +320,7 @@ static int grow(struct change_host *host, const struct change *change, const str
 		if (r < 0)
 			return r;
 		if (now < next) {
-			deadline = deadline ? deadline : io_now_ms() + host->pool_patience_ms;
+			deadline = deadline ? deadline : began + host->pool_patience_ms;
 			make_room(host, pool, &left);
 			nanosleep(host->pool_patience_ms ? &pause : &(struct timespec){ 0 }, NULL);
 		}

@@ -88,3 +88,11 @@ vfiorun plan "$SCRATCH/much.conf" --set memory.leave=1500M >/dev/null 2>"$SCRATC
 cat "$SCRATCH/much.out"
 expect "its status" "$status" 3
 expect "pages afterwards" "$(pages)" "$none"
+
+echo "More than the node has at all: no plan either"
+status=0
+vfiorun plan "$SCRATCH/much.conf" --set vm.memory=1400M --set memory.leave=16M >/dev/null 2>"$SCRATCH/much.out" ||
+	status=$?
+cat "$SCRATCH/much.out"
+expect "its status" "$status" 3
+grep -q '1400M in huge pages do not fit on host node 1' "$SCRATCH/much.out" || fail "it was not said"
