@@ -127,6 +127,33 @@ static void add_memory(const struct state *state, const char *name, struct strv 
 		strv_addf(memory, "%s is guest %s's", state->plan->shared_files.items[i], name);
 }
 
+// Huge pages that are free, but another guest that starts is about to map.
+static void promise_pages(const struct state *state, struct memory_facts *memory)
+{
+	const struct plan *plan = state->plan;
+	struct cpuset nodes = { 0 };
+	uint64_t left;
+	int count;
+
+	if (!plan || !plan->hugepage || state->phase >= PHASE_RUNNING)
+		return;
+	if (plan->memory_nodes)
+		cpuset_parse_list(&nodes, plan->memory_nodes);
+	left = plan->memory_bytes / plan->hugepage;
+	count = cpuset_count(&nodes);
+	for (size_t i = 0; i < memory->n_pools; i++) {
+		struct hugepage_pool *pool = &memory->pools[i];
+		uint64_t share = count ? plan->memory_bytes / plan->hugepage / (uint64_t)count + 1 : left;
+
+		if (pool->size != plan->hugepage || (count && !cpuset_has(&nodes, pool->node)))
+			continue;
+		share = share < left ? share : left;
+		share = share < pool->free ? share : pool->free;
+		pool->free -= share;
+		left -= share;
+	}
+}
+
 static void read_other_guests(const struct profile *profile, const struct paths *paths,
 			      struct facts *facts)
 {
@@ -142,6 +169,8 @@ static void read_other_guests(const struct profile *profile, const struct paths 
 		life = guest_look(paths, names.items[i], &state);
 		if (life == LIFE_RUNNING || life == LIFE_ORPHAN)
 			add_pins(&state, &facts->others);
+		if (life == LIFE_RUNNING)
+			promise_pages(&state, &facts->memory);
 		vfio_facts_add_guest(&facts->vfio, names.items[i], &state, life != LIFE_DEAD);
 		if (life != LIFE_NONE)
 			add_memory(&state, names.items[i], &facts->others_memory);

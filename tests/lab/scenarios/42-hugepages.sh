@@ -65,6 +65,22 @@ stop zero
 expect "pages afterwards" "$(pages)" "10 0 10,0 0 0"
 echo 0 >"$(pool 0)/nr_hugepages"
 
+echo "Two that start at once: neither counts on pages that the other is about to take"
+guest left 1
+guest right 1 48M
+begin left
+begin right
+wait_state left running
+wait_state right running
+deadline=$((SECONDS + 60))
+until [[ $(pages) == "0 0 0,40 40 0" ]]; do
+	[[ $SECONDS -lt $deadline ]] || fail "pages: $(pages)"
+	sleep 0.2
+done
+stop left
+stop right
+expect "pages afterwards" "$(pages)" "$none"
+
 echo "Pages of 1G, which no node has in one piece: said with numbers, and what to do instead"
 profile large <<END
 [vm]
