@@ -50,7 +50,7 @@ _vfiorun()
 	local command='' kind='' options='' i operands=0
 	local everywhere='--verbose --quiet --no-color --help --version'
 	local commands='run plan argv host list status top stop pause resume reset wait console log switch qmp
-		adopt revert rom help'
+		adopt revert usb rom help'
 
 	COMPREPLY=()
 	# bash takes --set=disk:a.file=x apart at each = and :
@@ -86,6 +86,7 @@ _vfiorun()
 	qmp) options='' kind=guest ;;
 	adopt) options='' kind=guest ;;
 	revert) options='--if-dead' kind=guest ;;
+	usb) options='--force' kind=guest ;;
 	rom) options='--json --force' kind=rom ;;
 	help) options='' kind=command ;;
 	'') kind=first ;;
@@ -108,6 +109,10 @@ _vfiorun()
 	if [[ $kind == rom && $operands -gt 0 ]]; then
 		compopt -o filenames
 		while IFS= read -r i; do COMPREPLY+=("$i"); done < <(compgen -f -- "$word")
+		return
+	fi
+	if [[ $command == usb && $operands -eq 1 ]]; then
+		_vfiorun_add "$word" attach detach
 		return
 	fi
 	[[ $operands -eq 0 ]] || return

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # fish completion for vfiorun(1).
 
-set -l commands run plan argv host list status top stop pause resume reset wait console log switch qmp adopt revert rom help
+set -l commands run plan argv host list status top stop pause resume reset wait console log switch qmp adopt revert usb rom help
 
 function __vfiorun_guests
 	timeout 2 vfiorun list --json 2>/dev/null |
@@ -38,6 +38,7 @@ complete -c vfiorun -n __fish_use_subcommand -a switch -d "move keyboard and mou
 complete -c vfiorun -n __fish_use_subcommand -a qmp -d "one QMP command, or a prompt"
 complete -c vfiorun -n __fish_use_subcommand -a adopt -d "take over a guest whose keeper died, and go on as run would"
 complete -c vfiorun -n __fish_use_subcommand -a revert -d "put back what a crash left behind"
+complete -c vfiorun -n __fish_use_subcommand -a usb -d "plug a USB device of the host into a guest"
 complete -c vfiorun -n __fish_use_subcommand -a rom -d "a graphics card's video BIOS"
 complete -c vfiorun -n __fish_use_subcommand -a help -d "show the commands, or one in detail"
 complete -c vfiorun -n __fish_use_subcommand -k -a "(__vfiorun_profiles)"
@@ -49,7 +50,7 @@ complete -c vfiorun -n "__fish_seen_subcommand_from run plan argv" -l set -d "on
 complete -c vfiorun -n "__fish_seen_subcommand_from plan argv host list status top rom" -l json -d "for scripts: JSON"
 complete -c vfiorun -n "__fish_seen_subcommand_from plan argv host" -l root -d "read this captured machine in place of the live one" -x -a "(__fish_complete_directories)"
 complete -c vfiorun -n "__fish_seen_subcommand_from host" -l input -d "input devices, and what they send"
-complete -c vfiorun -n "__fish_seen_subcommand_from stop rom" -l force -d "do it without asking, or in spite of a doubt"
+complete -c vfiorun -n "__fish_seen_subcommand_from stop usb rom" -l force -d "do it without asking, or in spite of a doubt"
 complete -c vfiorun -n "__fish_seen_subcommand_from log" -s f -l follow -d "go on as messages come"
 complete -c vfiorun -n "__fish_seen_subcommand_from revert" -l if-dead -d "say nothing and succeed where the guest runs"
 complete -c vfiorun -n "__fish_seen_subcommand_from top" -l once -d "one interval, then end"
@@ -62,6 +63,7 @@ complete -c vfiorun -s h -l help -d "show this text"
 complete -c vfiorun -l version -d "show the version"
 
 complete -c vfiorun -n "__fish_seen_subcommand_from run plan argv" -k -a "(__vfiorun_profiles)"
-complete -c vfiorun -n "__fish_seen_subcommand_from status top stop pause resume reset wait console log switch qmp adopt revert" -k -a "(__vfiorun_guests)"
+complete -c vfiorun -n "__fish_seen_subcommand_from status top stop pause resume reset wait console log switch qmp adopt revert usb" -k -a "(__vfiorun_guests)"
 complete -c vfiorun -n "__fish_seen_subcommand_from help" -k -a "$commands"
 complete -c vfiorun -n "__fish_seen_subcommand_from rom" -a "info dump" -F
+complete -c vfiorun -n "__fish_seen_subcommand_from usb" -a "attach detach"

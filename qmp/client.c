@@ -12,6 +12,7 @@
 #include <assert.h>
 #include <limits.h>
 #include <string.h>
+#include <sys/socket.h>
 
 // A flood of events must not keep the caller's loop from its other descriptors.
 enum { READS_PER_CALL = 64 };
@@ -478,6 +479,29 @@ int qmp_client_timeout(const struct qmp_client *client)
 		return -1;
 	left = nearest - io_now_ms();
 	return left < 0 ? 0 : left > INT_MAX ? INT_MAX : (int)left;
+}
+
+int qmp_client_give_fd(struct qmp_client *client, int fd)
+{
+	char blank = ' ';
+	struct iovec io = { &blank, 1 };
+	union {
+		struct cmsghdr header;
+		char space[CMSG_SPACE(sizeof(int))];
+	} control = { 0 };
+	struct msghdr message = { .msg_iov = &io, .msg_iovlen = 1, .msg_control = &control,
+				  .msg_controllen = sizeof(control) };
+	struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+
+	if (client->state == OVER)
+		return -ENOTCONN;
+	if (line_writer_pending(&client->writer))
+		return -EAGAIN;
+	header->cmsg_level = SOL_SOCKET;
+	header->cmsg_type = SCM_RIGHTS;
+	header->cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(header), &fd, sizeof(int));
+	return sendmsg(client->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 ? -errno : 0;
 }
 
 uint64_t qmp_client_send(struct qmp_client *client, const char *command, struct json_object *arguments,

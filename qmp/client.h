@@ -72,6 +72,11 @@ void qmp_client_process(struct qmp_client *client);
 uint64_t qmp_client_send(struct qmp_client *client, const char *command, struct json_object *arguments,
 			 int deadline_ms, qmp_reply_fn *reply, void *context);
 
+// Gives QEMU a copy of fd, which the next add-fd or getfd takes: sent with a blank between two commands
+// (SCM_RIGHTS; QEMU 7.2 chardev/char-socket.c keeps it until it is taken). Returns 0, -EAGAIN while
+// commands still wait to be written, or -errno.
+int qmp_client_give_fd(struct qmp_client *client, int fd);
+
 // How long QEMU may take to its greeting, in milliseconds, the rule of Proxmox (qemu-server, Helpers.pm):
 // a second a whole GiB of RAM but at least 30 s; times four with passed PCI devices (they pin all of
 // RAM); at least 150 s where memory is preallocated; then five seconds more a network card.

@@ -77,6 +77,7 @@ void argv_disks(struct argv_build *b);	  // disk.c: iothreads, -blockdev, contro
 void argv_nets(struct argv_build *b);	  // net.c
 void argv_pci(struct argv_build *b);	  // pci.c: devices of the host
 void argv_display(struct argv_build *b);  // display.c: -display, video, input, spice, vnc
+void argv_usb(struct argv_build *b);	  // usb.c: the controller, what is plugged in later; after the display
 void argv_shared(struct argv_build *b);	  // shared.c: Looking Glass and Scream, after the display
 void argv_input(struct argv_build *b);	  // input.c: [input]
 void argv_monitor(struct argv_build *b);  // monitor.c: QMP and console sockets, rng, pvpanic

@@ -102,7 +102,7 @@ void argv_add_usb(struct argv_build *b)
 {
 	if (!b->usb)
 		argv_add(b, "-device", "qemu-xhci,id=usb");
-	b->usb = true;
+	b->usb = b->plan->usb = true;
 }
 
 char *argv_socket_path(struct argv_build *b, const char *name)

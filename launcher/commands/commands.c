@@ -63,6 +63,10 @@ static const struct command table[] = {
 	  "Idempotent; needs no profile. A guest that never ran is ended first; one that runs\n"
 	  "makes it refuse with status 5. Without NAME: every guest that left something.\n",
 	  revert_command, "if-dead", OPERAND_GUEST, true, 0 },
+	{ "usb", "NAME attach|detach DEVICE", "plug a USB device of the host into a guest",
+	  "DEVICE is 046d:c52b, as lsusb prints it, or a socket: 1-2.3. What the host needs, such as its\n"
+	  "last keyboard or a mounted disk, is refused; --force plugs it in all the same.\n",
+	  verb_command, "force", OPERAND_GUEST, false, 2 },
 	{ "rom", "info FILE | dump ADDRESS FILE", "a graphics card's video BIOS",
 	  "info shows what images are in FILE, and whether UEFI can use one. dump reads the card's\n"
 	  "into FILE, as root; --force overwrites FILE, and takes what seems to be of no use.\n",
@@ -72,6 +76,8 @@ static const struct command table[] = {
 };
 
 static const struct command_verb verbs[] = {
+	{ "usb", "attach", 1, usb_attach_command },
+	{ "usb", "detach", 1, usb_detach_command },
 	{ "rom", "info", 1, rom_info_command },
 	{ "rom", "dump", 2, rom_dump_command },
 };

@@ -95,6 +95,8 @@ int log_command(const struct command_line *line);
 int switch_input_command(const struct command_line *line);
 int qmp_command(const struct command_line *line);
 int verb_command(const struct command_line *line);
+int usb_attach_command(const struct command_line *line);
+int usb_detach_command(const struct command_line *line);
 int rom_info_command(const struct command_line *line);
 int rom_dump_command(const struct command_line *line);
 int help_command(const struct command_line *line);

@@ -83,6 +83,23 @@ int reset_command(const struct command_line *line)
 	return ask_once(line, "reset");
 }
 
+static int plug(const struct command_line *line, const char *action)
+{
+	struct json_object *args = json_object_new_object();
+	struct control_client client;
+	int status = connect_guest(line, &client);
+
+	json_object_object_add(args, "action", json_object_new_string(action));
+	json_object_object_add(args, "device", json_object_new_string(line->operands.items[0]));
+	json_object_object_add(args, "force", json_object_new_boolean(line->force));
+	if (status == 0)
+		status = ask(&client, "usb", args, ANSWER_MS, NULL);
+	else
+		json_object_put(args);
+	control_close(&client);
+	return status;
+}
+
 int switch_input_command(const struct command_line *line)
 {
 	static const char *const targets[] = { "host", "guest", "toggle", "next", "let-go" };
@@ -107,6 +124,16 @@ int switch_input_command(const struct command_line *line)
 		json_object_put(args);
 	control_close(&client);
 	return status;
+}
+
+int usb_attach_command(const struct command_line *line)
+{
+	return plug(line, "attach");
+}
+
+int usb_detach_command(const struct command_line *line)
+{
+	return plug(line, "detach");
 }
 
 // How the guest ended: the exit status of its life. False with a message where nobody says it.

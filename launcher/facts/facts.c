@@ -271,6 +271,8 @@ static void read_devices(struct root *root, const struct profile *profile, struc
 {
 	AUTO_STRV struct strv titles = { 0 }, units = { 0 };
 
+	if (profile->n_usbs && !profile->n_pcis && !profile->n_mdevs)
+		usb_facts_read(root, &facts->usb);
 	if (!profile->n_pcis && !profile->n_mdevs)
 		return;
 	for (size_t i = 0; i < profile->n_pcis; i++)

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 int message_send(int fd, const struct message *message)
 {
@@ -74,4 +75,21 @@ int message_receive_fds(int fd, struct message *message, int fds[MESSAGE_FDS])
 	take_fds(&whole, fds);
 	message->text[sizeof(message->text) - 1] = '\0';
 	return n == sizeof(*message) && !(whole.msg_flags & MSG_TRUNC) ? 0 : -EPROTO;
+}
+
+int message_send_fd(int fd, const struct message *message, int pass)
+{
+	return message_send_fds(fd, message, &pass, 1);
+}
+
+int message_receive_fd(int fd, struct message *message, int *passed)
+{
+	int fds[MESSAGE_FDS], r = message_receive_fds(fd, message, fds);
+
+	*passed = fds[0];
+	for (int i = 1; i < MESSAGE_FDS; i++) {
+		if (fds[i] >= 0)
+			close(fds[i]);
+	}
+	return r;
 }

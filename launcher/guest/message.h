@@ -16,6 +16,8 @@ enum message_type {
 	MSG_ASK_STOP,	  // a client asks: value 0 powerdown first, 1 without asking the guest
 	MSG_ASK_RESCAN,	  // something may have made threads
 	MSG_ASK_SWITCH,	  // value: enum input_target
+	MSG_ASK_USB,	  // a client asks: value: enum usb_ask; text: the device; row: comes back with the answer
+	MSG_USB_DONE,	  // row: of the asker, 0 none; value: enum usb_ask; tid: 1 done, 0 not; text: the port
 	MSG_CLOSED,	  // QMP ended; text: why. The monitor serves on until it is told to end
 	// keeper → monitor
 	MSG_CONTINUE, // every row is pinned: let the guest run if it has not yet
@@ -23,6 +25,9 @@ enum message_type {
 	MSG_QUIT,
 	MSG_PHASE, // value: enum phase, for status
 	MSG_INPUT_STATE, // value: enum input_owner; tid: 1 it was refused just now
+	MSG_USB_ATTACH, // with a descriptor; row: of the asker; value: the number of its set; text: the port
+	MSG_USB_DETACH, // row: of the asker; text: the port
+	MSG_USB_REFUSED, // row: of the asker; text: why
 	MSG_EXIT,  // value: the exit status of the guest's life; the monitor tells its waiters and ends
 };
 
@@ -49,6 +54,7 @@ enum input_target { TARGET_HOST, TARGET_GUEST, TARGET_TOGGLE, TARGET_NEXT, TARGE
 enum input_owner { INPUT_OWNER_NONE, INPUT_OWNER_HOST, INPUT_OWNER_GUEST };
 
 enum run_state { RUN_OTHER, RUN_RUNNING, RUN_PAUSED };
+enum usb_ask { USB_DETACH, USB_ATTACH, USB_ATTACH_FORCED };
 enum guest_event { EVENT_RESET, EVENT_PANIC, EVENT_WATCHDOG, EVENT_PAUSED, EVENT_RESUMED };
 
 struct message {
@@ -67,3 +73,7 @@ int message_receive_fds(int fd, struct message *message, int fds[MESSAGE_FDS]);
 
 int message_send(int fd, const struct message *message);
 int message_receive(int fd, struct message *message);
+
+// With a descriptor, which the receiver owns; -1: there was none.
+int message_send_fd(int fd, const struct message *message, int pass);
+int message_receive_fd(int fd, struct message *message, int *passed);

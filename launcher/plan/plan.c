@@ -227,8 +227,8 @@ static void build_argv(struct argv_build *b)
 {
 	static void (*const parts[])(struct argv_build *) = {
 		argv_choose, argv_machine, argv_cpu,	 argv_memory,  argv_firmware, argv_disks,
-		argv_nets,   argv_pci,	   argv_display, argv_shared, argv_input,    argv_monitor,
-		argv_raw,
+		argv_nets,   argv_pci,	   argv_display, argv_usb,    argv_shared,   argv_input,
+		argv_monitor, argv_raw,
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(parts); i++)

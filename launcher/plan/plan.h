@@ -145,6 +145,9 @@ struct plan {
 	bool kvm;
 	bool kvm_node;	// QEMU's user is made able to open /dev/kvm
 	struct strv shared_files; // memory that programs of the host share with the guest
+	bool usb;		  // the guest has a USB controller, so that devices can be plugged in
+	struct strv usb_devices;  // "04f2:b217 hotplug force": what [usb] wants plugged in, without the words not meant
+	struct strv usb_why;	  // what that came to, for people
 	struct strv clients;	  // the commands of these programs, for people
 	char *map; // of the machine, with what runs where
 	char *accel_why, *cpu_why, *topology_why, *display_why;

@@ -102,7 +102,7 @@ static void finish_texts(struct plan *plan)
 void plan_finish(struct plan *plan)
 {
 	struct strv *lists[] = { &plan->argv,	     &plan->argv_paths,	 &plan->environment, &plan->operators,
-				 &plan->shared_files, &plan->clients,
+				 &plan->shared_files, &plan->clients, &plan->usb_devices, &plan->usb_why,
 				 &plan->hook_before, &plan->hook_started, &plan->hook_stopped };
 
 	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)

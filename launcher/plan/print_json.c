@@ -61,6 +61,8 @@ static const struct field supervise_fields[] = {
 	FIELD("shutdown_timeout", FIELD_INT, shutdown_timeout),
 	FIELD("greeting_ms", FIELD_INT, greeting_ms),
 	FIELD("shared_files", FIELD_LIST, shared_files),
+	FIELD("usb", FIELD_FLAG, usb),
+	FIELD("usb_devices", FIELD_LIST, usb_devices),
 	FIELD("clients", FIELD_LIST, clients),
 	FIELD("hook_before", FIELD_LIST, hook_before),
 	FIELD("hook_started", FIELD_LIST, hook_started),

@@ -80,6 +80,8 @@ static void print_guest(const struct plan *plan, struct str *out)
 	add_row(out, "cpu", plan->cpu_why);
 	add_row(out, "topology", plan->topology_why);
 	add_row(out, "display", plan->display_why);
+	for (size_t i = 0; i < plan->usb_why.count; i++)
+		add_row(out, i ? "" : "usb", plan->usb_why.items[i]);
 	for (size_t i = 0; i < plan->clients.count; i++)
 		add_row(out, i ? "" : "clients", plan->clients.items[i]);
 	if (plan->console) {

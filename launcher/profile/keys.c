@@ -217,6 +217,11 @@ static const struct profile_key keys[] = {
 	PCI(iommufd, tri, "reach it by /dev/iommu; default: auto, no"),
 	PCI(optional, flag, "start without it where it is not there; default: no"),
 
+	ROW("usb", "hotplug", struct profile_usb, hotplug, flag,
+	    "pass it whenever it is plugged in; default: no"),
+	ROW("usb", "force", struct profile_usb, force, flag,
+	    "pass it even though the host uses it; default: no"),
+
 	ROW("mdev", "optional", struct profile_mdev, optional, flag,
 	    "start without it where it is not there; default: no"),
 
@@ -278,6 +283,7 @@ DEVICES(disk, disks, n_disks)
 DEVICES(cdrom, cdroms, n_cdroms)
 DEVICES(net, nets, n_nets)
 DEVICES(pci, pcis, n_pcis)
+DEVICES(usb, usbs, n_usbs)
 DEVICES(mdev, mdevs, n_mdevs)
 
 static const struct profile_section sections[] = {
@@ -291,6 +297,7 @@ static const struct profile_section sections[] = {
 	{ "cdrom", find_cdrom, add_cdrom, "one each CD drive" },
 	{ "net", find_net, add_net, "one each network card" },
 	{ "pci", find_pci, add_pci, "one each PCI device of the host" },
+	{ "usb", find_usb, add_usb, "one each USB device of the host" },
 	{ "mdev", find_mdev, add_mdev, "one each mediated device" },
 	{ "display", NULL, NULL, "the guest's screen" },
 	{ "lookingglass", NULL, NULL, "a passed GPU's screen in a window of the host" },
@@ -305,6 +312,9 @@ static const struct profile_titles titles[] = {
 	  "an address as `lspci -D` prints it (0000:06:00.0), without its domain (06:00.0), or the ids "
 	  "that `lspci -n` prints (10de:13c2)",
 	  "0000:06:00.0" },
+	{ "usb", title_is_usb,
+	  "the ids that `lsusb` prints (046d:c52b), or bus and ports of a socket (1-2.3), as `vfiorun host` shows",
+	  "046d:c52b" },
 	{ "mdev", title_is_uuid, "the UUID that the device was created with",
 	  "c9f5b2ad-3d1e-4a1e-9d2f-6f6d1a1f3c55" },
 };

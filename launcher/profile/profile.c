@@ -91,6 +91,11 @@ static void free_pci(struct profile_pci *pci)
 	free(pci->romfile);
 }
 
+static void free_usb(struct profile_usb *usb)
+{
+	free(usb->title);
+}
+
 static void free_mdev(struct profile_mdev *mdev)
 {
 	free(mdev->title);
@@ -125,6 +130,7 @@ void profile_finish(struct profile *profile)
 	FREE_EACH(profile->cdroms, profile->n_cdroms, free_cdrom);
 	FREE_EACH(profile->nets, profile->n_nets, free_net);
 	FREE_EACH(profile->pcis, profile->n_pcis, free_pci);
+	FREE_EACH(profile->usbs, profile->n_usbs, free_usb);
 	FREE_EACH(profile->mdevs, profile->n_mdevs, free_mdev);
 	FREE_EACH(profile->origins, profile->n_origins, free_origin);
 	free(profile->path);

@@ -117,6 +117,11 @@ struct profile_scream {
 	char *file;    // NULL: scream-ivshmem in /dev/shm
 };
 
+struct profile_usb {
+	char *title; // "04f2:b217", or bus and ports: "1-2.3"
+	bool hotplug, force;
+};
+
 struct profile_mdev {
 	char *title; // its UUID, as written
 	bool optional;
@@ -197,6 +202,8 @@ struct profile {
 	size_t n_pcis;
 	struct profile_lookingglass lookingglass;
 	struct profile_scream scream;
+	struct profile_usb *usbs;
+	size_t n_usbs;
 	struct profile_mdev *mdevs;
 	size_t n_mdevs;
 	struct {

@@ -146,7 +146,7 @@ static bool add_element(struct profile_reader *reader, const struct cursor *at)
 
 	if (at->section->find(profile, at->title))
 		return true;
-	if (profile->n_disks + profile->n_cdroms + profile->n_nets + profile->n_pcis +
+	if (profile->n_disks + profile->n_cdroms + profile->n_nets + profile->n_pcis + profile->n_usbs +
 		    profile->n_mdevs >= DEVICES_MAX) {
 		syntax_error(reader, at, "more devices than a machine has slots");
 		return false;

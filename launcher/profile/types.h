@@ -56,6 +56,7 @@ profile_parser value_parse_units;	// struct strv
 profile_parser value_parse_modules;	// struct modules_request
 // What the titles of [pci] and [mdev] look like.
 bool title_is_pci(const char *title);
+bool title_is_usb(const char *title);
 bool title_is_uuid(const char *title);
 
 // types_input.c

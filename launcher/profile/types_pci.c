@@ -54,6 +54,29 @@ bool title_is_pci(const char *title)
 	return is_short_address(title) || is_address(title) || is_pair_of_ids(title);
 }
 
+static bool read_number(const char **text)
+{
+	size_t n = strspn(*text, "0123456789");
+
+	*text += n;
+	return n >= 1 && n <= 3;
+}
+
+// "1-2.3": the bus, then the port on each hub of the way (Linux 6.1, drivers/usb/core/usb.c, usb_alloc_dev).
+static bool is_usb_port(const char *text)
+{
+	bool good = read_number(&text) && read_char(&text, '-') && read_number(&text);
+
+	while (good && *text)
+		good = read_char(&text, '.') && read_number(&text);
+	return good;
+}
+
+bool title_is_usb(const char *title)
+{
+	return is_pair_of_ids(title) || (strlen(title) < 32 && is_usb_port(title));
+}
+
 bool title_is_uuid(const char *title)
 {
 	static const char shape[] = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx";

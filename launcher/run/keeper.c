@@ -30,6 +30,7 @@ void keeper_init(struct keeper *keeper, const struct paths *paths, struct guest_
 		.hotplug_source.fd = -1,
 		.monitor = { .channel = -1, .source.fd = -1 },
 		.hook_source.fd = -1,
+		.usb.source.fd = -1,
 		.control = -1,
 		.log = -1,
 		.tell = -1,
@@ -58,6 +59,9 @@ void keeper_finish(struct keeper *keeper)
 		if (*fds[i] >= 0)
 			close(take_fd(fds[i]));
 	}
+	if (keeper->usb.source.fd >= 0)
+		close(keeper->usb.source.fd);
+	strv_finish(&keeper->usb.ports);
 	journal_finish(&keeper->journal);
 	change_host_finish(&keeper->host);
 	close_streams(keeper);

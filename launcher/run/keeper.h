@@ -91,6 +91,12 @@ struct keeper {
 	struct loop_source hook_source;
 	long long hook_deadline;
 
+	struct {
+		struct loop_source source; // what comes and goes
+		struct strv ports; // what the guest was given, or was handed to it and not answered yet
+		bool begun;
+	} usb;
+
 	pid_t *tids; // by row of the plan's pins; 0: not known
 	bool *astray; // likewise: the thread cannot be where it belongs, and that was said
 	int *streams; // by helper of the plan: our end of its socket pair until QEMU has it, or -1

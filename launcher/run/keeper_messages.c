@@ -33,6 +33,7 @@ static void let_run(struct keeper *keeper)
 		keeper_fail(keeper, "%s", err.text);
 		return;
 	}
+	keeper_usb_begin(keeper);
 	keeper_tell_monitor(keeper, MSG_CONTINUE, 0);
 }
 
@@ -198,6 +199,7 @@ void keeper_handle_message(struct keeper *keeper, const struct message *message)
 		[MSG_EVENT] = handle_event,	    [MSG_ASK_STOP] = handle_ask_stop,
 		[MSG_ASK_RESCAN] = handle_ask_rescan, [MSG_CLOSED] = handle_closed,
 		[MSG_ASK_SWITCH] = handle_ask_switch,
+		[MSG_ASK_USB] = keeper_usb_asked,   [MSG_USB_DONE] = keeper_usb_done,
 	};
 
 	if (message->type >= ARRAY_SIZE(handlers) || !handlers[message->type])

@@ -132,7 +132,8 @@ static _Noreturn void become_monitor(struct keeper *keeper, int channel)
 	// Nothing of the keeper's may outlive it in here: not its locks, not what closing would undo.
 	int mine[] = { keeper->dir->lock, keeper->dir->alive,	keeper->dir->host,    keeper->dir->base,
 		       keeper->journal.fd, keeper->qemu.pidfd,	keeper->loop.epoll,  keeper->log,
-		       keeper->signal_source.fd, keeper->tell, keeper->qemu.go, keeper->qemu.report };
+		       keeper->signal_source.fd, keeper->usb.source.fd,
+		       keeper->tell, keeper->qemu.go, keeper->qemu.report };
 
 	keeper_input_finish(&keeper->input);
 

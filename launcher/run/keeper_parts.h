@@ -94,6 +94,12 @@ int keeper_open_world(struct keeper *keeper, struct err *err);
 // QEMU. True: some has to wait until another guest that is starting has mapped its own.
 bool keeper_give_pools_back(struct keeper *keeper);
 
+// keeper_usb.c
+void keeper_usb_begin(struct keeper *keeper); // once QEMU's threads are known
+void keeper_usb_end(struct keeper *keeper);   // QEMU is gone
+void keeper_usb_asked(struct keeper *keeper, const struct message *message);
+void keeper_usb_done(struct keeper *keeper, const struct message *message);
+
 // keeper_messages.c
 void keeper_handle_message(struct keeper *keeper, const struct message *message);
 void keeper_end_hook(struct keeper *keeper, bool force); // the `started` one; force: its time is over

@@ -168,6 +168,7 @@ int keeper_settle(struct keeper *keeper, int status)
 	keeper_input_end(keeper); // the host has its keyboard before anything else
 	notify_systemd("STOPPING=1");
 	keeper_end_hook(keeper, true);
+	keeper_usb_end(keeper);
 	if (keeper->dir->dir >= 0) {
 		keeper->state.phase = PHASE_STOPPING;
 		keeper_tell_monitor(keeper, MSG_PHASE, PHASE_STOPPING);

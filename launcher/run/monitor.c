@@ -31,7 +31,10 @@ static void on_phase(struct monitor *monitor, const struct message *message)
 static void on_continue(struct monitor *monitor, const struct message *message)
 {
 	(void)message;
-	monitor_qmp_continue(monitor);
+	monitor->continue_asked = true;
+	// what is being plugged in is there before the guest's CPUs run
+	if (!monitor->usb_busy)
+		monitor_qmp_continue(monitor);
 }
 
 static void on_powerdown(struct monitor *monitor, const struct message *message)
@@ -74,14 +77,21 @@ static void read_channel(void *context, uint32_t events)
 		[MSG_CONTINUE] = on_continue, [MSG_POWERDOWN] = on_powerdown, [MSG_QUIT] = on_quit,
 		[MSG_PHASE] = on_phase,	      [MSG_EXIT] = on_exit_status,
 		[MSG_INPUT_STATE] = on_input_state,
+		[MSG_USB_DETACH] = monitor_usb_detach, [MSG_USB_REFUSED] = monitor_usb_refused,
 	};
 	struct monitor *monitor = context;
 	struct message message;
-	int r = message_receive(monitor->setup->channel, &message);
+	int fd, r = message_receive_fd(monitor->setup->channel, &message, &fd);
 
 	(void)events;
 	if (r == -EAGAIN)
 		return;
+	if (r == 0 && message.type == MSG_USB_ATTACH) {
+		monitor_usb_attach(monitor, &message, fd);
+		return;
+	}
+	if (fd >= 0)
+		close(fd);
 	if (r < 0)
 		monitor->done = true;
 	else if (message.type < ARRAY_SIZE(handlers) && handlers[message.type])

@@ -62,6 +62,10 @@ struct monitor {
 	struct client *clients;
 	uint64_t last_serial;
 	struct console console;
+	struct usb_asker *usb_askers; // monitor_usb.c
+	int last_usb_asker;
+	struct usb_waiting *usb_waiting; // devices behind the one that QEMU is handed now
+	bool usb_busy, continue_asked;
 	bool done;
 	int status;
 };
@@ -90,6 +94,13 @@ struct client *control_find(struct monitor *monitor, uint64_t serial);
 void control_answer(struct client *client, const char *id, struct json_object *result);
 void control_refuse(struct client *client, const char *id, const char *code, const char *hint,
 		    const char *fmt, ...) __attribute__((format(printf, 5, 6)));
+
+// monitor_usb.c
+void monitor_usb_ask(struct monitor *monitor, struct client *client, const char *id, enum usb_ask ask,
+		     const char *device);
+void monitor_usb_attach(struct monitor *monitor, const struct message *message, int fd); // takes fd
+void monitor_usb_detach(struct monitor *monitor, const struct message *message);
+void monitor_usb_refused(struct monitor *monitor, const struct message *message);
 
 // monitor_verbs.c
 void verb_run(struct monitor *monitor, struct client *client, struct json_object *request);

@@ -250,6 +250,37 @@ static void verb_subscribe(const struct request *request)
 	control_answer(request->client, request->id, NULL);
 }
 
+// Operators may plug in what the host can spare; what it needs takes root or the owner.
+static void verb_usb(const struct request *request)
+{
+	struct json_object *action = NULL, *device = NULL;
+	bool attach;
+
+	if (!request->args || !json_object_object_get_ex(request->args, "action", &action) ||
+	    !json_object_object_get_ex(request->args, "device", &device) ||
+	    !json_object_is_type(device, json_type_string) ||
+	    json_object_get_string_len(device) >= (int)sizeof(((struct message *)NULL)->text)) {
+		control_refuse(request->client, request->id, "usage",
+			       "{\"action\":\"attach\",\"device\":\"046d:c52b\"}",
+			       "usb needs args.action and args.device");
+		return;
+	}
+	attach = strcmp(json_object_get_string(action), "attach") == 0;
+	if (!attach && strcmp(json_object_get_string(action), "detach") != 0) {
+		control_refuse(request->client, request->id, "usage", NULL, "action is attach or detach");
+		return;
+	}
+	if (argument_is_true(request, "force") && !request->client->owner) {
+		control_refuse(request->client, request->id, "denied", NULL,
+			       "only root and the guest's owner may force it");
+		return;
+	}
+	monitor_usb_ask(request->monitor, request->client, request->id,
+			!attach ? USB_DETACH :
+			argument_is_true(request, "force") ? USB_ATTACH_FORCED : USB_ATTACH,
+			json_object_get_string(device));
+}
+
 static void verb_console(const struct request *request)
 {
 	if (!request->monitor->setup->plan->console || request->monitor->console.fd < 0) {
@@ -272,6 +303,7 @@ static const struct verb {
 	{ "reset", verb_reset, false },	      { "qmp", verb_qmp, false },
 	{ "wait", verb_wait, true },	      { "subscribe", verb_subscribe, true },
 	{ "console", verb_console, false },   { "switch", verb_switch, true },
+	{ "console", verb_console, false },   { "usb", verb_usb, true },
 };
 
 static const struct verb *find_verb(const char *name)

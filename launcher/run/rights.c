@@ -52,7 +52,7 @@ static bool has_change(const struct plan *plan, const char *kind)
 
 static bool makes_files(const struct plan *plan)
 {
-	return has_change(plan, "file");
+	return has_change(plan, "file") || has_change(plan, "shm") || has_change(plan, "aside");
 }
 
 static bool gives_nodes(const struct plan *plan)

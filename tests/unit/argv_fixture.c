@@ -5,6 +5,7 @@
 #include "base/err.h"
 #include "base/io.h"
 #include "base/mem.h"
+#include "launcher/profile/reader.h"
 
 #include <fcntl.h>
 #include <grp.h>
@@ -94,8 +95,32 @@ void argv_fixture_init(struct argv_fixture *fx)
 					 .diags = &fx->diags };
 }
 
+static void free_devices(struct argv_fixture *fx)
+{
+	struct profile *profile = &fx->profile;
+
+	for (size_t i = 0; i < profile->n_usbs; i++)
+		free(profile->usbs[i].title);
+	free(profile->usbs);
+	free(profile->lookingglass.file);
+	free(profile->lookingglass.owner);
+	while (profile->n_origins) {
+		const struct profile_origin *origin = &profile->origins[profile->n_origins - 1];
+
+		profile_drop_origin(profile, origin->section, origin->title, origin->key);
+	}
+	free(profile->origins);
+	usb_facts_finish(&fx->facts.usb);
+	free(fx->facts.viewer.name);
+	strv_finish(&fx->facts.others_memory);
+	for (size_t i = 0; i < fx->facts.n_files; i++)
+		free(fx->facts.files[i].path);
+	free(fx->facts.files);
+}
+
 void argv_fixture_finish(struct argv_fixture *fx)
 {
+	free_devices(fx);
 	plan_finish(&fx->plan);
 	diags_finish(&fx->diags);
 	free_nodes(fx);
@@ -148,6 +173,7 @@ void argv_fixture_make(struct argv_fixture *fx)
 	argv_cpu(&fx->build);
 	argv_memory(&fx->build);
 	argv_display(&fx->build);
+	argv_usb(&fx->build);
 	argv_shared(&fx->build);
 	argv_monitor(&fx->build);
 	argv_raw(&fx->build);

@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: MIT
+// Owns the rules by which a guest may have a USB device of the host: for the plan, and for the keeper when one is
+// plugged in later. Refuses to know how it gets there. Pure.
+#pragma once
+
+#include <stdbool.h>
+
+struct usb_device;
+struct usb_facts;
+
+// A sentence that says why not, on the heap, or NULL: it may. `force` overrides all but what can't work.
+char *usb_objection(const struct usb_facts *facts, const struct usb_device *device, bool force);
