@@ -61,7 +61,7 @@ begin() {
 
 # start NAME: and has it running. To ask vfiorun each time would cost more than the start itself.
 start() {
-	local deadline=$((SECONDS + 60))
+	local deadline=$((SECONDS + 180))
 
 	begin "$1"
 	until [[ $(<"$SCRATCH/$1.out") == *" runs, QEMU is process "* ]]; do
@@ -89,7 +89,7 @@ state() {
 }
 
 wait_state() {
-	local deadline=$((SECONDS + 60)) now=
+	local deadline=$((SECONDS + 180)) now=
 
 	until now=$(state "$1" || true) && [[ $now == "$2" ]]; do
 		if [[ $SECONDS -ge $deadline ]]; then
@@ -147,11 +147,11 @@ hand_over() {
 
 # wait_until WHAT COMMAND...: until the command succeeds
 wait_until() {
-	local what=$1 deadline=$((SECONDS + 60))
+	local what=$1 deadline=$((SECONDS + 180))
 	shift
 
 	until "$@"; do
-		[[ $SECONDS -lt $deadline ]] || fail "$what: not within a minute"
+		[[ $SECONDS -lt $deadline ]] || fail "$what: not within three minutes"
 		sleep 0.2
 	done
 }
