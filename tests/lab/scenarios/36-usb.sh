@@ -1,5 +1,5 @@
 #!/bin/bash
-# lab: limit=600
+# lab: full limit=600
 # USB devices of the host are plugged into a guest that runs and taken out again, by command and by hand; the host's
 # last mouse only by force; and whatever becomes of QEMU, the host's drivers get them back.
 . tests/lab/lib.sh
