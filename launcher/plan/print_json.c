@@ -11,7 +11,7 @@
 #include <string.h>
 
 // The fields that are printed and read back as they are: one row, both ways.
-enum field_type { FIELD_TEXT, FIELD_INT, FIELD_ID, FIELD_SIZE, FIELD_FLAG, FIELD_LIST };
+enum field_type { FIELD_TEXT, FIELD_INT, FIELD_SIGNED, FIELD_ID, FIELD_SIZE, FIELD_FLAG, FIELD_LIST };
 
 struct field {
 	const char *key;
@@ -52,7 +52,7 @@ static const struct field supervise_fields[] = {
 	FIELD("change_user", FIELD_FLAG, user.change),
 	FIELD("operators", FIELD_LIST, operators),
 	FIELD("vcpus", FIELD_INT, n_vcpus),
-	FIELD("vcpu_nice", FIELD_INT, vcpu_nice),
+	FIELD("vcpu_nice", FIELD_SIGNED, vcpu_nice),
 	FIELD("core_cookie", FIELD_FLAG, core_cookie),
 	FIELD("iothreads", FIELD_INT, n_iothreads),
 	FIELD("kvm", FIELD_FLAG, kvm),
@@ -86,10 +86,10 @@ static const struct field input_fields[] = {
 	FIELD("on_switch_host", FIELD_LIST, input.on_host),
 	FIELD("on_switch_guest", FIELD_LIST, input.on_guest),
 	FIELD("timeout", FIELD_INT, input.timeout),
-	FIELD("fd_keyboard", FIELD_INT, input.fds[GUEST_KEYBOARD]),
-	FIELD("fd_mouse", FIELD_INT, input.fds[GUEST_MOUSE]),
-	FIELD("fd_tablet", FIELD_INT, input.fds[GUEST_TABLET]),
-	FIELD("fd_toggle", FIELD_INT, input.fds[GUEST_TOGGLE]),
+	FIELD("fd_keyboard", FIELD_SIGNED, input.fds[GUEST_KEYBOARD]),
+	FIELD("fd_mouse", FIELD_SIGNED, input.fds[GUEST_MOUSE]),
+	FIELD("fd_tablet", FIELD_SIGNED, input.fds[GUEST_TABLET]),
+	FIELD("fd_toggle", FIELD_SIGNED, input.fds[GUEST_TOGGLE]),
 };
 
 // Objects of the outer one; NULL: the outer one itself. One that has a flag is there where that is true.
@@ -150,6 +150,7 @@ static struct json_object *field_object(const struct field *field, const void *v
 	case FIELD_TEXT:
 		return text_object(*(char *const *)value);
 	case FIELD_INT:
+	case FIELD_SIGNED:
 		return json_object_new_int(*(const int *)value);
 	case FIELD_ID:
 		return json_object_new_int64(*(const uid_t *)value);
@@ -402,6 +403,10 @@ static bool parse_field(const struct field *field, struct json_object *value, vo
 			return false;
 		*(int *)out = (int)number;
 		return true;
+	case FIELD_SIGNED:
+		*(int *)out = json_object_get_int(value);
+		return json_object_is_type(value, json_type_int) &&
+		       json_object_get_int64(value) == *(int *)out;
 	case FIELD_ID:
 		if (!parse_number(value, UINT32_MAX, &number))
 			return false;

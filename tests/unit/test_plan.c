@@ -106,6 +106,7 @@ static void fill(struct plan *plan)
 		.shutdown_timeout = 60,
 		.greeting_ms = 5000,
 		.n_vcpus = 2,
+		.vcpu_nice = -10,
 		.n_iothreads = 1,
 		.console = true,
 		.kvm = true,
@@ -253,6 +254,7 @@ static void an_adopter_reads_back_what_it_needs(void **state)
 	assert_string_equal(b.memory_nodes, "0");
 	assert_string_equal(b.isolation.method, "affinity");
 	assert_int_equal(b.n_vcpus, 2);
+	assert_int_equal(b.vcpu_nice, -10);
 	assert_int_equal(b.n_iothreads, 1);
 	assert_int_equal(b.shutdown_timeout, 60);
 	assert_int_equal(b.greeting_ms, 5000);
@@ -324,6 +326,8 @@ static void a_damaged_plan_is_refused(void **state)
 	check_damage("supervise", "uid", "-1");
 	check_damage("supervise", "uid", "4294967296");
 	check_damage("supervise", "vcpus", "2147483648");
+	check_damage("supervise", "vcpus", "-1");
+	check_damage("supervise", "vcpu_nice", "-2147483649");
 	check_damage("supervise", "console", "1");
 	check_damage("supervise", "run_dir", NULL);
 	check_damage("memory", "bytes", "-5");
