@@ -1,4 +1,5 @@
 #!/bin/bash
+# lab: full
 # The keeper is killed at one moment after the other while a guest with huge pages starts; whatever is left of it
 # is ended, and no page is.
 . tests/lab/lib.sh
