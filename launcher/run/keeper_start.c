@@ -12,6 +12,7 @@
 #include "launcher/run/fds.h"
 #include "launcher/run/rights.h"
 #include "tune/host/process.h"
+#include "tune/scope.h"
 
 #include <assert.h>
 #include <fcntl.h>
@@ -47,9 +48,42 @@ static void read_signals(void *context, uint32_t events)
 		keeper_interrupt(keeper);
 }
 
+// A plan that stops the desktop may have been started from it: from a terminal that goes, in a session that goes.
+static bool ends_desktop(const struct plan *plan)
+{
+	for (size_t i = 0; plan && i < plan->changes.count; i++) {
+		if (str_eq(plan->changes.items[i].kind, "unit"))
+			return true;
+	}
+	return false;
+}
+
+static bool is_in_what_ends(const struct plan *plan)
+{
+	if (scope_is_in("/user.slice/"))
+		return true;
+	for (size_t i = 0; i < plan->changes.count; i++) {
+		if (str_eq(plan->changes.items[i].kind, "unit") && scope_is_in(plan->changes.items[i].path))
+			return true;
+	}
+	return false;
+}
+
+static void leave_desktop(const struct keeper *keeper, const struct plan *plan)
+{
+	struct err err = ERR_NONE;
+
+	if (!ends_desktop(plan) || !is_in_what_ends(plan))
+		return;
+	log_info("leaving the session that the plan ends");
+	if (scope_leave_session(keeper->name, &err) < 0)
+		log_warning("%s; where the desktop's end takes this process along, the guest runs on, and `vfiorun "
+			    "adopt %s` from elsewhere takes it over", err.text, keeper->name);
+}
+
 // Blocked from before the first host change on: a signal then waits until it can be answered well. And a
 // terminal that stops background jobs for what they write must not stop the one who puts the host back.
-static int open_loop(struct keeper *keeper, struct err *err)
+static int open_loop(struct keeper *keeper, const struct plan *plan, struct err *err)
 {
 	sigset_t signals;
 	int r;
@@ -57,7 +91,11 @@ static int open_loop(struct keeper *keeper, struct err *err)
 	sigemptyset(&signals);
 	sigaddset(&signals, SIGINT);
 	sigaddset(&signals, SIGTERM);
-	sigaddset(&signals, SIGHUP);
+	// what hangs up with the desktop asks for nothing
+	if (ends_desktop(plan))
+		signal(SIGHUP, SIG_IGN);
+	else
+		sigaddset(&signals, SIGHUP);
 	sigprocmask(SIG_BLOCK, &signals, NULL);
 	signal(SIGTTOU, SIG_IGN);
 	keeper->signal_source = (struct loop_source){
@@ -91,12 +129,14 @@ static void describe_self(struct keeper *keeper)
 
 int keeper_begin(struct keeper *keeper, struct plan *plan, struct err *err)
 {
-	int r = open_loop(keeper, err);
+	int r = open_loop(keeper, plan, err);
 
 	keeper->state.plan = plan;
 	make_rows(keeper);
 	if (r == 0)
 		r = open_log(keeper, err);
+	if (r == 0)
+		leave_desktop(keeper, plan);
 	if (r == 0)
 		r = rights_keep_for(plan, err);
 	if (r == 0)
@@ -252,7 +292,7 @@ int keeper_launch(struct keeper *keeper, struct err *err)
 
 int keeper_adopt(struct keeper *keeper, struct state *state, struct err *err)
 {
-	int r = open_loop(keeper, err);
+	int r = open_loop(keeper, state->plan, err);
 
 	keeper->state = *state;
 	*state = (struct state){ 0 };

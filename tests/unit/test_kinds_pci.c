@@ -12,6 +12,8 @@
 #include "tests/unit/fakepci.h"
 #include "tests/unit/tree.h"
 #include "tune/change/apart.h"
+#include "tune/change/program.h"
+#include "tune/scope.h"
 
 #include <fcntl.h>
 #include <setjmp.h>
@@ -351,6 +353,42 @@ static void test_apart_starts_over(void **state)
 	apart_finish(&apart);
 }
 
+// ---- programs, and the session
+
+static void test_programs(void **state)
+{
+	static const struct {
+		const char *argv[4], *says;
+		int timeout_ms, r;
+	} rows[] = {
+		{ { "echo", "-n", "all is well" }, "all is well", 20000, 0 },
+		{ { "false" }, "", 20000, 1 },
+		{ { "sh", "-c", "echo no >&2; exit 5" }, "no\n", 20000, 5 },
+		{ { "no-such-program" }, "", 20000, -ENOENT },
+		{ { "sleep", "600" }, "", 300, -ETIMEDOUT },
+		{ { "sh", "-c", "kill -9 $$" }, "", 20000, -EIO },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct change_host host = CHANGE_HOST_CLOSED;
+		AUTO_STR struct str out = { 0 };
+		struct err err = ERR_NONE;
+		int r = program_run(&host, rows[i].argv, &out, rows[i].timeout_ms, &err);
+
+		if (r != rows[i].r || strcmp(str_text(&out), rows[i].says) != 0)
+			fail_msg("%s: %d \"%s\" %s", rows[i].argv[0], r, str_text(&out), err.text);
+		assert_int_equal(err.code, r < 0 ? r : 0);
+	}
+}
+
+static void test_where_we_are(void **state)
+{
+	(void)state;
+	assert_true(scope_is_in("/"));
+	assert_false(scope_is_in("vfiorun-no-such-guest.scope"));
+}
+
 // ---- owner
 
 static void make_node(const char *path)
@@ -503,6 +541,8 @@ int main(void)
 		cmocka_unit_test(test_bind_values),
 		cmocka_unit_test(test_remedy_of_bind),
 		ON_HOST(test_apart_starts_over),
+		cmocka_unit_test(test_programs),
+		cmocka_unit_test(test_where_we_are),
 		ON_HOST(test_owner_and_back),
 		ON_HOST(test_owner_refusals),
 		ON_HOST(test_owner_of_a_node_that_comes_late),
