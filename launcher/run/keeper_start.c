@@ -290,6 +290,17 @@ int keeper_launch(struct keeper *keeper, struct err *err)
 	return r;
 }
 
+// The state keeps no changes: the journal does. What they take to be undone is to be known before rights are given up.
+static void recall_changes(struct keeper *keeper)
+{
+	struct change_list *changes = &keeper->state.plan->changes;
+
+	for (size_t i = 0; i < keeper->journal.count; i++) {
+		if (!keeper->journal.records[i].done)
+			change_copy(MEM_PUSH(changes->items, changes->count), &keeper->journal.records[i].change);
+	}
+}
+
 int keeper_adopt(struct keeper *keeper, struct state *state, struct err *err)
 {
 	int r = open_loop(keeper, state->plan, err);
@@ -301,7 +312,11 @@ int keeper_adopt(struct keeper *keeper, struct state *state, struct err *err)
 	if (r == 0)
 		r = open_log(keeper, err);
 	if (r == 0)
+		r = keeper_open_world(keeper, err);
+	if (r == 0) {
+		recall_changes(keeper);
 		r = rights_keep_for(keeper->state.plan, err);
+	}
 	if (r < 0)
 		return r;
 	log_info("adopting %s", keeper->name);
@@ -311,8 +326,6 @@ int keeper_adopt(struct keeper *keeper, struct state *state, struct err *err)
 		return err_sys(err, keeper->qemu.pidfd, "QEMU's process");
 	process_read_id(getpid(), &keeper->state.keeper);
 	r = keeper_write_phase(keeper, PHASE_RUNNING, err);
-	if (r == 0)
-		r = keeper_open_world(keeper, err);
 	if (r == 0)
 		keeper_find_partition(keeper);
 	if (r == 0)
