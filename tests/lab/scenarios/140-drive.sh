@@ -25,10 +25,11 @@ trap 'modprobe -r nvme' EXIT
 profile drive <<END
 [pci "02:00.0"]
 END
+disk=$(find_disk)
 expect "its driver" "$(driver)" nvme
-mkfs.ext4 -q "$(find_disk)"
+mkfs.ext4 -q "$disk"
 mkdir "$mountpoint"
-mount "$(find_disk)" "$mountpoint"
+mount "$disk" "$mountpoint"
 echo "what was on it" >"$mountpoint/file"
 sync
 
