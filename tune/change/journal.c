@@ -167,29 +167,33 @@ static bool disturbs(const struct journal_record *record)
 // By number, since what is noted on the way makes the list of records move.
 static void undo_one(struct walk *walk, size_t i)
 {
-	CLEANUP(task_list_finish) struct task_list tasks = { 0 };
 	struct err err = ERR_NONE;
 
 	if (walk->journal->records[i].done)
 		return;
-	// a full disk is no reason to leave the host as it is: then only the living remember
-	if (disturbs(&walk->journal->records[i]) && walk_note_tasks(walk, &tasks, read_turn(), &err) < 0)
-		walk_report(walk, NULL, false, mem_printf("affinities of the host's tasks: %s", err.text));
-	walk->tasks = &tasks;
+	// One look serves the whole walk, which takes a moment. A full disk is no reason to leave the host as it
+	// is: then only the living remember.
+	if (disturbs(&walk->journal->records[i]) && !walk->noted) {
+		walk->noted = true;
+		if (walk_note_tasks(walk, walk->tasks, read_turn(), &err) < 0)
+			walk_report(walk, NULL, false, mem_printf("affinities of the host's tasks: %s", err.text));
+	}
 	walk_undo(walk, &walk->journal->records[i]);
-	walk->tasks = NULL;
 }
 
 static void undo_all(struct walk *walk)
 {
+	CLEANUP(task_list_finish) struct task_list tasks = { 0 };
 	struct journal *journal = walk->journal;
 	size_t known = journal->count;
 
+	walk->tasks = &tasks;
 	for (size_t i = known; i-- > 0;)
 		undo_one(walk, i);
 	// tasks whose affinities were noted while that went on
 	for (size_t i = known; i < journal->count; i++)
 		undo_one(walk, i);
+	walk->tasks = NULL;
 	for (size_t i = 0; i < journal->damaged.count; i++)
 		walk_report(walk, NULL, true,
 			    mem_printf("journal: %s: if it recorded a change, that was not undone; "

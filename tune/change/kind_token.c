@@ -13,6 +13,8 @@
 
 static const char gone[] = "gone";
 
+static const char *const places[] = { "/sys/fs/cgroup/cgroup.subtree_control", "/sys/fs/cgroup/vfiorun-", NULL };
+
 static char *parent_of(const char *path)
 {
 	return mem_dupn(path, (size_t)(strrchr(path, '/') - path));
@@ -97,11 +99,12 @@ static bool token_answers(const char *got, const char *want)
 	return strcmp(got, want) == 0;
 }
 
-// Tasks move between sets of controllers, and each gets all CPUs of its new one.
+// Tasks move between sets of controllers, and each gets all CPUs of its new one. Below a cgroup of ours there are
+// none but QEMU's, whose pins are set after.
 static bool token_disturbs(const struct change *change, const char *value)
 {
 	(void)value;
-	return strcmp(change->want, "cpuset") == 0;
+	return strcmp(change->want, "cpuset") == 0 && strcmp(change->path, places[0]) == 0;
 }
 
 static void token_remedy(const struct change *change, struct str *out)
@@ -109,8 +112,6 @@ static void token_remedy(const struct change *change, struct str *out)
 	str_addf(out, "echo %c%s > ", change->was && *change->was ? '+' : '-', change->want);
 	change_quote(change->path, out);
 }
-
-static const char *const places[] = { "/sys/fs/cgroup/cgroup.subtree_control", "/sys/fs/cgroup/vfiorun-", NULL };
 
 const struct change_kind change_kind_token = {
 	.name = "token",

@@ -112,8 +112,7 @@ static void consider(struct look *look, pid_t tid, struct task_list *out)
 	// the first question is the cheap one, and settles nearly all of them
 	if (get_affinity(look->host, tid, &cpus) < 0 || cpuset_equal(&cpus, &look->root))
 		return;
-	if (!is_narrow(&cpus, look_whole(look, tid)) || read_stat(look->host, tid, &stat) < 0 ||
-	    stat.no_affinity)
+	if (read_stat(look->host, tid, &stat) < 0 || stat.no_affinity || !is_narrow(&cpus, look_whole(look, tid)))
 		return;
 	*MEM_PUSH(out->items, out->count) = (struct task){ tid, stat.start, cpus };
 }

@@ -26,6 +26,7 @@ struct walk {
 	size_t n_others;
 	struct journal_report *report; // NULL: nobody reads it
 	struct task_list *tasks; // whose affinities a write that disturbs them gives back; NULL: none
+	bool noted; // they are known already
 };
 
 // Before a write that may cost tasks their affinities: lists these tasks, and records each that is not known

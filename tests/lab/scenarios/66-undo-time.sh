@@ -1,4 +1,5 @@
 #!/bin/bash
+# lab: full
 # Undoing a partition, with masks and governors, takes no more than half as long again as the same writes alone.
 . tests/lab/lib.sh
 vm=/sys/fs/cgroup/vfiorun-timed
