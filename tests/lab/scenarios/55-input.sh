@@ -1,7 +1,7 @@
 #!/bin/bash
 # One keyboard, two machines: keys pressed on the USB keyboard reach the side that has the input, whole; a hotkey
 # is seen by neither; the command moves it as well; and the host has its own keyboard when the guest ends.
-# lab: limit=240
+# lab: full limit=240
 . tests/lab/lib.sh
 . tests/lab/input.sh
 

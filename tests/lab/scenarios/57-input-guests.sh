@@ -1,7 +1,7 @@
 #!/bin/bash
 # Several guests and one keyboard: one of them shares it, gives it to another when asked by command or chord, and
 # when it dies the next one has it. Commands on a switch run; a clash over a device is told with who holds it.
-# lab: limit=400
+# lab: full limit=400
 . tests/lab/lib.sh
 . tests/lab/input.sh
 
