@@ -12,16 +12,15 @@
 // The capability bits that are copied one by one. EV_FF needs somebody who plays effects, EV_REP would make
 // the kernel repeat what is repeated already, EV_SND is the speaker's.
 static const struct {
-	unsigned type;
 	unsigned long set; // UI_SET_…BIT
 	size_t offset;
-	unsigned count;
+	unsigned type, count;
 } simple[] = {
-	{ EV_REL, UI_SET_RELBIT, offsetof(struct input_kind, rel), REL_CNT },
-	{ EV_ABS, UI_SET_ABSBIT, offsetof(struct input_kind, abs), ABS_CNT },
-	{ EV_LED, UI_SET_LEDBIT, offsetof(struct input_kind, leds), LED_CNT },
-	{ EV_MSC, UI_SET_MSCBIT, offsetof(struct input_kind, msc), MSC_CNT },
-	{ EV_SW, UI_SET_SWBIT, offsetof(struct input_kind, switches), SW_CNT },
+	{ UI_SET_RELBIT, offsetof(struct input_kind, rel), EV_REL, REL_CNT },
+	{ UI_SET_ABSBIT, offsetof(struct input_kind, abs), EV_ABS, ABS_CNT },
+	{ UI_SET_LEDBIT, offsetof(struct input_kind, leds), EV_LED, LED_CNT },
+	{ UI_SET_MSCBIT, offsetof(struct input_kind, msc), EV_MSC, MSC_CNT },
+	{ UI_SET_SWBIT, offsetof(struct input_kind, switches), EV_SW, SW_CNT },
 };
 
 int input_kind_read(int evdev, struct input_kind *kind)

@@ -192,9 +192,8 @@ static void choose_display(struct argv_build *b)
 	b->display = wanted;
 	if (wanted == DISPLAY_INSTALL)
 		b->display = b->options->headless ? DISPLAY_VNC : window_or(b->facts, DISPLAY_VNC);
-	else if (b->options->headless && (window || wanted == DISPLAY_AUTO))
-		b->display = DISPLAY_NONE;
-	else if (wanted == DISPLAY_AUTO && b->gpu)
+	else if ((b->options->headless && (window || wanted == DISPLAY_AUTO)) ||
+		 (wanted == DISPLAY_AUTO && b->gpu))
 		b->display = DISPLAY_NONE;
 	else if (wanted == DISPLAY_AUTO)
 		b->display = window_or(b->facts, DISPLAY_NONE);

@@ -248,8 +248,8 @@ static int listen_live(void)
 		if (r == 0 && listener.look)
 			look(&listener, false);
 	}
-	while (listener.n_devices)
-		drop(listener.devices[0]);
+	for (size_t i = listener.n_devices; i-- > 0;)
+		drop(listener.devices[i]);
 	free(listener.devices);
 	close(listener.signals.fd);
 	if (listener.watch.fd >= 0)

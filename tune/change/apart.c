@@ -307,7 +307,7 @@ int apart_read(struct apart *apart, const char *device, const char *path, size_t
 	       struct err *err)
 {
 	struct request request = { .max = max < PAGE ? max : PAGE };
-	struct reply reply;
+	struct reply reply = { 0 };
 	int r = make_request(&request, device, path, "");
 
 	if (r < 0)
@@ -327,7 +327,7 @@ int apart_write(struct apart *apart, const char *device, const char *path, const
 		struct err *err)
 {
 	struct request request = { .write = true };
-	struct reply reply;
+	struct reply reply = { 0 };
 	int r = make_request(&request, device, path, text);
 
 	if (r == 0)

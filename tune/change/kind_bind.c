@@ -275,7 +275,7 @@ static int bind_write(struct change_host *host, const struct change *change, con
 {
 	struct steps steps = { .host = host, .path = change->path, .address = change_name(change->path),
 			       .err = err };
-	struct binding now, want;
+	struct binding now = { 0 }, want = { 0 };
 	int r = check_device(change, err);
 
 	if (r == 0 && (!value || !parse(value, &want)))

@@ -69,8 +69,8 @@ static int connect_systemd(const struct library *library, void **bus, struct err
 static int ask(const char *unit, pid_t pid, struct err *err)
 {
 	struct sd_bus_error error = { 0 };
-	struct library library;
-	void *bus;
+	struct library library = { 0 };
+	void *bus = NULL;
 	int r = load(&library, err);
 
 	if (r == 0)

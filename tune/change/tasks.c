@@ -106,7 +106,7 @@ static bool is_narrow(const struct cpuset *cpus, const struct cpuset *whole)
 
 static void consider(struct look *look, pid_t tid, struct task_list *out)
 {
-	struct process_stat stat;
+	struct process_stat stat = { 0 };
 	struct cpuset cpus;
 
 	// the first question is the cheap one, and settles nearly all of them

@@ -28,7 +28,7 @@ static bool is_about_cpu(const char *event)
 
 bool hotplug_read_cpus(int fd)
 {
-	struct sockaddr_nl from;
+	struct sockaddr_nl from = { 0 };
 	char event[EVENT_MAX];
 	bool found = false;
 
