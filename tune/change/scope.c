@@ -52,6 +52,11 @@ static int load(struct library *library, struct err *err)
 	return 0;
 }
 
+static bool is_whole(const struct library *library)
+{
+	return library->new && library->set_address && library->start && library->call;
+}
+
 static int connect_systemd(const struct library *library, void **bus, struct err *err)
 {
 	int r = library->new(bus);
@@ -73,8 +78,9 @@ static int ask(const char *unit, pid_t pid, struct err *err)
 	void *bus = NULL;
 	int r = load(&library, err);
 
-	if (r == 0)
-		r = connect_systemd(&library, &bus, err);
+	if (!is_whole(&library))
+		return r < 0 ? r : -ENOENT;
+	r = connect_systemd(&library, &bus, err);
 	if (r < 0)
 		return r;
 	// no default dependencies: at shutdown the guest is for its keeper to end
