@@ -26,6 +26,9 @@ why() {
 start_bus() {
 	dbus-daemon --system --nofork --nopidfile 2>/dev/null &
 	bus=$!
+	# logind ends if there is no bus yet.
+	within 20 dbus-send --system --dest=org.freedesktop.DBus --print-reply / org.freedesktop.DBus.ListNames \
+		>/dev/null 2>&1 || fail "no bus"
 	/lib/systemd/systemd-logind 2>/dev/null &
 	logind=$!
 	within 20 systemd-inhibit --list >/dev/null 2>&1 || fail "no logind"
