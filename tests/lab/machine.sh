@@ -13,11 +13,11 @@
 #	the hand	a serial port that is the machine's own QMP monitor: `hand` in lib.sh
 #	cpufreq		1 to 3 GHz; CPUs 2 and 3 share a clock, the others have one each (cpufreq.asl)
 #
-# make_machine PARTS EXCHANGE SERIAL WORDS sets `machine` to QEMU's command. PARTS is a folder with kernel, initrd
-# and cpufreq.aml, EXCHANGE one that the machine may write to, SERIAL QEMU's word for the second serial port,
-# WORDS the kernel line.
+# make_machine PARTS EXCHANGE WHICH SERIAL WORDS sets `machine` to QEMU's command. PARTS is a folder with kernel,
+# initrd and cpufreq.aml, EXCHANGE one that the machine may write to, WHICH tells it from others with that folder,
+# SERIAL is QEMU's word for the second serial port, WORDS the kernel line.
 make_machine() {
-	local parts=$1 exchange=$2 serial=$3 words=$4 cpus=4
+	local parts=$1 exchange=$2 which=$3 serial=$4 words=$5 cpus=4
 
 	machine=(qemu-system-x86_64 -name lab -nodefaults -no-user-config -no-reboot -display none)
 	machine+=(-machine 'q35,kernel_irqchip=split' -accel 'tcg,thread=multi' -cpu 'Skylake-Client-v3,+acpi,+pdpe1gb')
@@ -29,7 +29,7 @@ make_machine() {
 	# before all devices that it shall serve
 	machine+=(-device 'intel-iommu,intremap=on,caching-mode=on')
 	machine+=(-acpitable "file=$parts/cpufreq.aml")
-	machine+=(-serial "file:$exchange/console" -serial "$serial")
+	machine+=(-serial "file:$exchange/console.$which" -serial "$serial")
 	add_share outer 10 / ',readonly=on'
 	add_share exchange 11 "$exchange" ''
 	machine+=(-device 'bochs-display,addr=2')
@@ -38,7 +38,7 @@ make_machine() {
 	machine+=(-audiodev 'none,id=silence')
 	machine+=(-device 'intel-hda,bus=graphics,addr=0.1' -device 'hda-output,audiodev=silence')
 	add_port drive 1d.0 2
-	machine+=(-blockdev "raw,node-name=disk,file.driver=file,file.filename=$exchange/drive,file.locking=off")
+	machine+=(-blockdev "raw,node-name=disk,file.driver=file,file.filename=$exchange/drive.$which,file.locking=off")
 	machine+=(-device 'nvme-subsys,id=subsystem')
 	machine+=(-device "nvme,bus=drive,serial=lab,subsys=subsystem,$virtual_function")
 	machine+=(-device 'nvme-ns,drive=disk,nsid=1')
@@ -47,7 +47,7 @@ make_machine() {
 	add_port spare 1e.1 4
 	machine+=(-device 'qemu-xhci,bus=usb,id=xhci')
 	machine+=(-device 'usb-kbd,bus=xhci.0,port=1,id=keyboard' -device 'usb-mouse,bus=xhci.0,port=2,id=mouse')
-	add_hand "$exchange"
+	add_hand "$exchange/hand.$which"
 	machine+=(-kernel "$parts/kernel" -initrd "$parts/initrd" -append "$words")
 }
 
@@ -55,9 +55,9 @@ virtual_function=sriov_max_vfs=1,sriov_vq_flexible=2,sriov_vi_flexible=1
 
 # QEMU listens and calls itself: a port of the machine on one end, a monitor on the other.
 add_hand() {
-	machine+=(-chardev "socket,id=hand,path=$1/hand,server=on,wait=off")
+	machine+=(-chardev "socket,id=hand,path=$1,server=on,wait=off")
 	machine+=(-device 'virtio-serial-pci,addr=12' -device 'virtserialport,chardev=hand,name=lab.hand')
-	machine+=(-chardev "socket,id=monitor,path=$1/hand" -mon 'chardev=monitor,mode=control')
+	machine+=(-chardev "socket,id=monitor,path=$1" -mon 'chardev=monitor,mode=control')
 }
 
 add_share() {

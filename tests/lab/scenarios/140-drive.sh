@@ -2,7 +2,8 @@
 # An NVMe drive whose file system is mounted is refused, and by name. Unmounted it goes to a guest, comes back to
 # its driver, and holds what was on it.
 . tests/lab/lib.sh
-device=/sys/bus/pci/devices/0000:02:00.0
+. tests/lab/devices.sh
+device=$devices/$drive
 mountpoint=$SCRATCH/mounted
 
 driver() {
@@ -20,8 +21,7 @@ find_disk() {
 	echo "/dev/$names"
 }
 
-modprobe nvme
-trap 'modprobe -r nvme' EXIT
+host_driver $drive nvme
 profile drive <<END
 [pci "02:00.0"]
 END
