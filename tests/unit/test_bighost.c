@@ -158,6 +158,8 @@ static unsigned long count_plan_reads(const struct big_host *plain, int devices,
 	assert_int_equal(diags.count, 0);
 	assert_int_equal(facts_read(&root, &profile, &options, &all, NULL), 0);
 	assert_int_equal(all.pci.count, *section ? devices : 0);
+	for (size_t i = 0; i < all.pci.count; i++)
+		assert_string_equal(all.pci.items[i].driver, i % 64 == 1 ? "nouveau" : "e1000e");
 	reads = root.reads;
 	facts_finish(&all);
 	profile_finish(&profile);
@@ -178,16 +180,19 @@ static void test_a_plan_reads_little(void **state)
 	assert_in_range(with, plain.cpus, PER_CPU * plain.cpus + PER_PLAN + PER_NODE * plain.nodes);
 }
 
-// Those beside the one that is named cost three reads each.
+// Those beside the one that is named cost three reads each, and where they are many the drivers tell whom they have.
 static void test_a_plan_with_a_device(void **state)
 {
 	static const char section[] = "[pci \"0000:00:02.0\"]\n";
 	unsigned long none = count_plan_reads(&plain, 0, "");
-	unsigned long some = count_plan_reads(&plain, 250, section), more = count_plan_reads(&plain, 500, section);
+	unsigned long some = count_plan_reads(&plain, 100, section), more = count_plan_reads(&plain, 200, section);
+	unsigned long many = count_plan_reads(&plain, 500, section), most = count_plan_reads(&plain, 1000, section);
 
 	(void)state;
-	assert_int_equal(more - some, PER_DEVICE * 250);
-	assert_in_range(some - none, PER_DEVICE * 250, PER_DEVICE * 250 + PER_DETAIL);
+	assert_int_equal(more - some, PER_DEVICE * 100);
+	assert_in_range(some - none, PER_DEVICE * 100, PER_DEVICE * 100 + PER_DETAIL);
+	assert_int_equal(most - many, (PER_DEVICE - 1) * 500);
+	assert_in_range(many - none, (PER_DEVICE - 1) * 500, (PER_DEVICE - 1) * 500 + PER_DETAIL);
 }
 
 static void test_shapes_that_do_not_divide(void **state)

@@ -173,6 +173,28 @@ static void test_readlink(void **state)
 	assert_int_equal(root_readlink(&f->root, "absent", buf, sizeof(buf)), -ENOENT);
 }
 
+static void test_what_a_directory_has(void **state)
+{
+	struct fixture *f = *state;
+	AUTO_CLOSE int directory = root_open_directory(&f->root, "dir");
+	char buf[32];
+
+	assert_true(directory >= 0);
+	assert_int_equal(root_read_head_in(&f->root, directory, "hostname", buf, sizeof(buf)), 6);
+	assert_string_equal(buf, "inside");
+	assert_int_equal(root_read_head_in(&f->root, directory, "hostname", buf, 3), 2);
+	assert_string_equal(buf, "in");
+	assert_int_equal(root_readlink_in(&f->root, directory, "alias", buf, sizeof(buf)), 8);
+	assert_string_equal(buf, "hostname");
+	assert_int_equal(root_readlink_in(&f->root, directory, "alias", buf, 8), -ENAMETOOLONG);
+	assert_int_equal(root_read_head_in(&f->root, directory, "alias", buf, sizeof(buf)), -ELOOP);
+	assert_int_equal(root_readlink_in(&f->root, directory, "hostname", buf, sizeof(buf)), -EINVAL);
+	assert_int_equal(root_read_head_in(&f->root, directory, "absent", buf, sizeof(buf)), -ENOENT);
+	assert_int_equal(root_readlink_in(&f->root, directory, "absent", buf, sizeof(buf)), -ENOENT);
+	assert_int_equal(root_open_directory(&f->root, "plain"), -ENOTDIR);
+	assert_int_equal(root_read_head_in(&f->root, -ENOENT, "hostname", buf, sizeof(buf)), -EBADF);
+}
+
 static void test_list_is_in_natural_order(void **state)
 {
 	struct fixture *f = *state;
@@ -206,6 +228,7 @@ static void test_every_access_is_counted(void **state)
 	struct fixture *f = *state;
 	AUTO_STRV struct strv names = { 0 };
 	unsigned long before = f->root.reads;
+	AUTO_CLOSE int directory = -1;
 	char buf[32];
 
 	root_read(&f->root, "plain", buf, sizeof(buf));
@@ -215,6 +238,10 @@ static void test_every_access_is_counted(void **state)
 	assert_true(root_exists(&f->root, "plain"));
 	assert_false(root_exists(&f->root, "dangling"));
 	assert_true(f->root.reads == before + 6);
+	directory = root_open_directory(&f->root, "dir");
+	root_read_head_in(&f->root, directory, "hostname", buf, sizeof(buf));
+	root_readlink_in(&f->root, directory, "alias", buf, sizeof(buf));
+	assert_true(f->root.reads == before + 8);
 }
 
 static void test_open_failures(void **state)
@@ -268,6 +295,7 @@ int main(void)
 		cmocka_unit_test(test_typed_reads_leave_out_alone),
 		cmocka_unit_test(test_links_stay_inside),
 		cmocka_unit_test(test_readlink),
+		cmocka_unit_test(test_what_a_directory_has),
 		cmocka_unit_test(test_list_is_in_natural_order),
 		cmocka_unit_test(test_fifo_does_not_block),
 		cmocka_unit_test(test_every_access_is_counted),

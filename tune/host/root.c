@@ -176,9 +176,8 @@ static ssize_t read_full(int fd, char *buf, size_t size)
 	return (ssize_t)have;
 }
 
-static int read_text(struct root *root, const char *path, char *buf, size_t size, bool whole)
+static int read_text(int fd, char *buf, size_t size, bool whole)
 {
-	AUTO_CLOSE int fd = open_file(root, path);
 	ssize_t n;
 
 	if (fd < 0)
@@ -199,12 +198,24 @@ static int read_text(struct root *root, const char *path, char *buf, size_t size
 
 int root_read(struct root *root, const char *path, char *buf, size_t size)
 {
-	return read_text(root, path, buf, size, true);
+	AUTO_CLOSE int fd = open_file(root, path);
+
+	return read_text(fd, buf, size, true);
 }
 
 int root_read_head(struct root *root, const char *path, char *buf, size_t size)
 {
-	return read_text(root, path, buf, size, false);
+	AUTO_CLOSE int fd = open_file(root, path);
+
+	return read_text(fd, buf, size, false);
+}
+
+int root_read_head_in(struct root *root, int directory, const char *name, char *buf, size_t size)
+{
+	AUTO_CLOSE int fd = openat(directory, name, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_NOFOLLOW | O_CLOEXEC);
+
+	root->reads++;
+	return read_text(fd < 0 ? -errno : fd, buf, size, false);
 }
 
 int root_read_all(struct root *root, const char *path, struct str *out, size_t max)
@@ -244,21 +255,34 @@ int root_read_cpulist(struct root *root, const char *path, struct cpuset *out)
 	return cpuset_parse_list(out, text) ? 0 : -EINVAL;
 }
 
-int root_readlink(struct root *root, const char *path, char *buf, size_t size)
+static int read_target(int directory, const char *name, char *buf, size_t size)
 {
-	AUTO_CLOSE int fd = open_path(root, path, O_PATH | O_NOFOLLOW);
-	ssize_t n;
+	ssize_t n = readlinkat(directory, name, buf, size);
 
-	if (fd < 0)
-		return fd;
-	n = readlinkat(fd, "", buf, size);
-	// ENOENT is what an empty path of something that is no link gives
 	if (n < 0)
-		return errno == ENOENT ? -EINVAL : -errno;
+		return -errno;
 	if ((size_t)n == size)
 		return -ENAMETOOLONG;
 	buf[n] = '\0';
 	return (int)n;
+}
+
+int root_readlink(struct root *root, const char *path, char *buf, size_t size)
+{
+	AUTO_CLOSE int fd = open_path(root, path, O_PATH | O_NOFOLLOW);
+	int n;
+
+	if (fd < 0)
+		return fd;
+	n = read_target(fd, "", buf, size);
+	// what an empty path of something that is no link gives
+	return n == -ENOENT ? -EINVAL : n;
+}
+
+int root_readlink_in(struct root *root, int directory, const char *name, char *buf, size_t size)
+{
+	root->reads++;
+	return read_target(directory, name, buf, size);
 }
 
 static int compare_names(const void *a, const void *b)
@@ -268,7 +292,10 @@ static int compare_names(const void *a, const void *b)
 
 int root_open_directory(struct root *root, const char *path)
 {
-	return open_path(root, path, O_RDONLY | O_DIRECTORY);
+	int fd = open_path(root, path, O_RDONLY | O_DIRECTORY);
+
+	root->reads--; // what is read of it counts
+	return fd;
 }
 
 static bool is_directory(DIR *dir, const struct dirent *entry)
@@ -288,6 +315,7 @@ static int list(struct root *root, const char *path, bool mark, struct strv *nam
 	size_t first = names->count;
 	const struct dirent *entry;
 
+	root->reads++;
 	if (fd < 0)
 		return fd;
 	if (!dir)

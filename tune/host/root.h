@@ -19,7 +19,7 @@ struct root {
 	bool live;
 	bool plain;	     // without openat2: an older kernel, a container's filter, valgrind
 	char *path;	     // as given, NULL for the live machine
-	unsigned long reads; // files, links and directories opened or tried so far, for tests and benchmarks
+	unsigned long reads; // files, links and lists of names read or tried so far, for tests and benchmarks
 };
 
 #define ROOT_CLOSED { .fd = -1 }
@@ -52,8 +52,13 @@ int root_list(struct root *root, const char *path, struct strv *names);
 // The same, and each name of a directory (a link to one is none) ends in a slash.
 int root_list_marked(struct root *root, const char *path, struct strv *names);
 
-// For looking at many links of one directory. Returns a descriptor, which the caller closes, or -errno.
+// For looking at much in one directory. Returns a descriptor, which the caller closes, or -errno.
 int root_open_directory(struct root *root, const char *path);
+
+// root_read_head and root_readlink of a name in a directory that is open, where the way to it would cost more than
+// the thing itself. A link in place of the file is not followed: -ELOOP. -EBADF where the directory is -errno.
+int root_read_head_in(struct root *root, int directory, const char *name, char *buf, size_t size);
+int root_readlink_in(struct root *root, int directory, const char *name, char *buf, size_t size);
 
 // The number of the block device that the path leads to. Returns 0 or -errno (-ENOTBLK: something else).
 int root_read_block(struct root *root, const char *path, dev_t *out);

@@ -13,6 +13,9 @@
 // What everybody may read, and all that is asked for: some devices take more of it badly.
 enum { CONFIG_SIZE = 64, LINK_SIZE = 1024, TEXT_SIZE = 256 };
 
+// More devices than a machine has drivers, some fifty: then the drivers' directories are the shorter way.
+enum { MANY = 256 };
+
 enum { HEADER_MASK = 0x7f, DEAD_HEADER = 0x7f, DEAD_VENDOR = 0xffff };
 
 enum { CLASS_HOST_BRIDGE = 0x0600, CLASS_PCI_BRIDGE = 0x0604, CLASS_CARDBUS_BRIDGE = 0x0607 };
@@ -124,11 +127,10 @@ static void read_remembered(struct root *root, struct pci_device *device)
 
 // A virtual function shows neither vendor nor device in its configuration, a dead device nothing at all, and
 // a captured tree may lack the file, which is no text.
-static void read_identity(struct root *root, struct pci_device *device)
+static void read_identity(struct root *root, int directory, struct pci_device *device)
 {
-	AUTO_FREE char *path = pci_path(device, "config");
 	uint8_t config[CONFIG_SIZE];
-	int n = root_read_head(root, path, (char *)config, sizeof(config));
+	int n = root_read_head_in(root, directory, "config", (char *)config, sizeof(config));
 	bool known = n > PCI_SUBSYSTEM_ID + 1;
 	uint64_t revision;
 
@@ -150,34 +152,31 @@ static void read_identity(struct root *root, struct pci_device *device)
 }
 
 // The last part of a link's target; NULL: there is no link.
-static char *read_link_name(struct root *root, const struct pci_device *device, const char *name)
+static char *read_link_name(struct root *root, int directory, const char *name)
 {
-	AUTO_FREE char *path = pci_path(device, name);
 	char target[LINK_SIZE];
 	const char *slash;
 
-	if (root_readlink(root, path, target, sizeof(target)) <= 0)
+	if (root_readlink_in(root, directory, name, target, sizeof(target)) <= 0)
 		return NULL;
 	slash = strrchr(target, '/');
 	return mem_dup(slash ? slash + 1 : target);
 }
 
+static int read_group(struct root *root, int directory)
+{
+	AUTO_FREE char *name = read_link_name(root, directory, "iommu_group");
+	int group;
+
+	return name && str_parse_int(name, &group) && group >= 0 ? group : -1;
+}
+
 // An empty directory says that the IOMMU is off; a captured tree may lack it, and have the links all the same.
-static void read_groups(struct root *root, struct pci_facts *facts)
+static bool may_have_groups(struct root *root)
 {
 	AUTO_STRV struct strv groups = { 0 };
 
-	if (root_list(root, "sys/kernel/iommu_groups", &groups) == 0 && !groups.count)
-		return;
-	for (size_t i = 0; i < facts->count; i++) {
-		AUTO_FREE char *name = read_link_name(root, &facts->items[i], "iommu_group");
-		int group;
-
-		if (!name || !str_parse_int(name, &group) || group < 0)
-			continue;
-		facts->items[i].group = group;
-		facts->iommu = true;
-	}
+	return root_list(root, "sys/kernel/iommu_groups", &groups) < 0 || groups.count;
 }
 
 // Bridges that lead somewhere, as indices, by domain and first bus.
@@ -265,15 +264,47 @@ static void find_parents(struct root *root, struct pci_facts *facts)
 	free(bridges.items);
 }
 
+static void read_drivers(struct root *root, struct pci_facts *facts)
+{
+	AUTO_STRV struct strv drivers = { 0 };
+
+	root_list(root, "sys/bus/pci/drivers", &drivers);
+	for (size_t i = 0; i < drivers.count; i++) {
+		AUTO_FREE char *path = mem_printf("sys/bus/pci/drivers/%s", drivers.items[i]);
+		AUTO_STRV struct strv names = { 0 };
+
+		root_list(root, path, &names);
+		for (size_t k = 0; k < names.count; k++) {
+			struct pci_device key, *device;
+
+			if (!pci_parse_address(names.items[k], &key))
+				continue;
+			device = bsearch(&key, facts->items, facts->count, sizeof(key), pci_compare);
+			if (device && !device->driver)
+				device->driver = mem_dup(drivers.items[i]);
+		}
+	}
+}
+
 void pci_facts_read(struct root *root, struct pci_facts *facts)
 {
+	bool groups = may_have_groups(root);
+
 	*facts = (struct pci_facts){ 0 };
 	list_devices(root, facts);
 	for (size_t i = 0; i < facts->count; i++) {
-		read_identity(root, &facts->items[i]);
-		facts->items[i].driver = read_link_name(root, &facts->items[i], "driver");
+		struct pci_device *device = &facts->items[i];
+		AUTO_FREE char *path = mem_printf("sys/bus/pci/devices/%s", device->address);
+		AUTO_CLOSE int directory = root_open_directory(root, path);
+
+		read_identity(root, directory, device);
+		if (facts->count <= MANY)
+			device->driver = read_link_name(root, directory, "driver");
+		device->group = groups ? read_group(root, directory) : -1;
+		facts->iommu |= device->group >= 0;
 	}
-	read_groups(root, facts);
+	if (facts->count > MANY)
+		read_drivers(root, facts);
 	find_parents(root, facts);
 }
 
