@@ -6,15 +6,14 @@
 #include "base/io.h"
 #include "base/mem.h"
 #include "base/str.h"
-#include "tune/change/change.h"
-#include "tune/change/program.h"
+#include "tune/change/scope.h"
 
 #include <fcntl.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { CALL_MS = 10000, MOVE_MS = 5000, POLL_MS = 10, TABLE_MAX = 64 << 10 };
+enum { MOVE_MS = 5000, POLL_MS = 10, TABLE_MAX = 64 << 10 };
 
 // sd_booted(3)
 #define SYSTEMD "/run/systemd/system"
@@ -25,26 +24,6 @@ bool scope_is_in(const char *part)
 
 	return io_read_file(AT_FDCWD, "/proc/self/cgroup", &text, TABLE_MAX, NULL) == 0 &&
 	       strstr(str_text(&text), part);
-}
-
-static int ask_systemd(const char *scope, struct err *err)
-{
-	AUTO_FREE char *pid = mem_printf("%d", (int)getpid());
-	const char *const argv[] = { "busctl", "call", "org.freedesktop.systemd1",
-				     "/org/freedesktop/systemd1", "org.freedesktop.systemd1.Manager",
-				     "StartTransientUnit", "ssa(sv)a(sa(sv))", scope, "fail", "3",
-				     "PIDs", "au", "1", pid,
-				     "Slice", "s", "system.slice",
-				     "Description", "s", "a guest that outlives the desktop it was started from",
-				     "0", NULL };
-	struct change_host host = CHANGE_HOST_CLOSED;
-	AUTO_STR struct str out = { 0 };
-	int status = program_run(&host, argv, &out, CALL_MS, err);
-
-	if (status <= 0)
-		return status;
-	return err_set(err, -EIO, "systemd does not make %s: %s", scope,
-		       out.len ? str_strip(out.text) : "busctl failed");
 }
 
 // The job that makes the scope is done a moment after it was accepted.
@@ -64,12 +43,13 @@ static int wait_until_in(const char *scope, struct err *err)
 
 int scope_leave_session(const char *name, struct err *err)
 {
-	AUTO_FREE char *scope = mem_printf("vfiorun-%s.scope", name);
+	// no guest is called that: the other scope, of its partition, is vfiorun-NAME.scope
+	AUTO_FREE char *scope = mem_printf("vfiorun-keeper:%s.scope", name);
 	int r = 0;
 
 	if (access(SYSTEMD, F_OK) < 0)
 		return 0;
 	if (!scope_is_in(scope))
-		r = ask_systemd(scope, err);
+		r = scope_start_plain(scope, getpid(), err);
 	return r < 0 ? r : wait_until_in(scope, err);
 }

@@ -10,7 +10,7 @@ struct err;
 // Whether this process is in a control group that has this in its name: "/user.slice/", "gdm.service".
 bool scope_is_in(const char *part);
 
-// Into a scope of its own, vfiorun-NAME.scope below system.slice, by busctl(1) (org.freedesktop.systemd1(5),
+// Into a scope of its own, vfiorun-keeper:NAME.scope below system.slice (org.freedesktop.systemd1(5),
 // StartTransientUnit with PIDs), which needs root. Returns 0 once the kernel says that we are there, also where
 // systemd does not run this host and nothing is to be left, or -errno with a message.
 int scope_leave_session(const char *name, struct err *err);

@@ -206,8 +206,9 @@ static void add_names(struct root *root, const char *path, struct strv *users, b
 }
 
 // Modules that need it, devices that its driver has, and, without names, whoever has it open: the kernel counts
-// no device, and taking the module out would take the device from its driver.
-static void list_users(struct root *root, const char *name, struct strv *users)
+// no device, and taking the module out takes the device from its driver. That is what is wanted of a module that
+// shall be out (NVIDIA's lets go of a card in no other way), and not of one that we loaded and others use by now.
+static void list_users(struct root *root, const char *name, bool asked, struct strv *users)
 {
 	AUTO_FREE char *holders = mem_printf("sys/module/%s/holders", name);
 	AUTO_FREE char *drivers = mem_printf("sys/module/%s/drivers", name);
@@ -216,7 +217,8 @@ static void list_users(struct root *root, const char *name, struct strv *users)
 	int count;
 
 	add_names(root, holders, users, false);
-	root_list(root, drivers, &names);
+	if (!asked)
+		root_list(root, drivers, &names);
 	for (size_t i = 0; i < names.count; i++) {
 		AUTO_FREE char *path = mem_printf("%s/%s", drivers, names.items[i]);
 
@@ -226,12 +228,12 @@ static void list_users(struct root *root, const char *name, struct strv *users)
 		strv_addf(users, "%d users without a name", count);
 }
 
-static int check_unused(struct root *root, const char *name, struct err *err)
+static int check_unused(struct root *root, const char *name, bool asked, struct err *err)
 {
 	AUTO_STRV struct strv users = { 0 };
 	AUTO_STR struct str text = { 0 };
 
-	list_users(root, name, &users);
+	list_users(root, name, asked, &users);
 	if (!users.count)
 		return 0;
 	for (size_t i = 0; i < users.count; i++)
@@ -239,10 +241,10 @@ static int check_unused(struct root *root, const char *name, struct err *err)
 	return err_set(err, -EBUSY, "module %s is used by %s", name, text.text);
 }
 
-static int unload_one(struct change_host *host, const char *name, bool *begun, struct err *err)
+static int unload_one(struct change_host *host, const char *name, bool asked, bool *begun, struct err *err)
 {
 	struct root root = root_of(host);
-	int r = check_unused(&root, name, err);
+	int r = check_unused(&root, name, asked, err);
 
 	if (r == 0 && *begun)
 		r = change_host_next_write(host);
@@ -267,7 +269,7 @@ static int unload_rest(struct change_host *host, const struct strv *names, bool 
 
 			if (!is_loaded(&root, names->items[i]))
 				continue;
-			one = unload_one(host, names->items[i], begun, err);
+			one = unload_one(host, names->items[i], false, begun, err);
 			moved |= one == 0;
 			// who uses it tells less than why something else failed
 			if (one < 0 && one != -EBUSY)
@@ -292,7 +294,7 @@ static int module_write(struct change_host *host, const struct change *change, c
 		return err_set(err, -EINVAL, "module %s: not a state: %s", name, value ? value : "nothing");
 	parse_absent(value, &rest);
 	if (is_loaded(&root, name))
-		r = unload_one(host, name, &begun, err);
+		r = unload_one(host, name, is_unloaded(change->want), &begun, err);
 	return r < 0 ? r : unload_rest(host, &rest, &begun, err);
 }
 

@@ -71,7 +71,29 @@ static int connect_systemd(const struct library *library, void **bus, struct err
 #define MANAGER "org.freedesktop.systemd1", "/org/freedesktop/systemd1", "org.freedesktop.systemd1.Manager"
 
 // pid 0: stop it
-static int ask(const char *unit, pid_t pid, struct err *err)
+struct request {
+	const char *unit;
+	pid_t pid;
+	bool plain;
+};
+
+static int start(const struct library *library, void *bus, const struct request *request,
+		 struct sd_bus_error *error)
+{
+	if (request->plain)
+		return library->call(bus, MANAGER, "StartTransientUnit", error, NULL, "ssa(sv)a(sa(sv))",
+				     request->unit, "fail", 4, "Description", "s",
+				     "A guest of vfiorun that outlives the desktop it was started from", "Slice",
+				     "s", "system.slice", "CollectMode", "s", "inactive-or-failed", "PIDs", "au", 1,
+				     (uint32_t)request->pid, 0);
+	// no default dependencies: at shutdown the guest is for its keeper to end
+	return library->call(bus, MANAGER, "StartTransientUnit", error, NULL, "ssa(sv)a(sa(sv))", request->unit,
+			     "fail", 6, "Description", "s", "A guest of vfiorun", "Slice", "s", "-.slice",
+			     "Delegate", "b", 1, "DefaultDependencies", "b", 0, "CollectMode", "s",
+			     "inactive-or-failed", "PIDs", "au", 1, (uint32_t)request->pid, 0);
+}
+
+static int ask(const struct request *request, struct err *err)
 {
 	struct sd_bus_error error = { 0 };
 	struct library library = { 0 };
@@ -83,20 +105,16 @@ static int ask(const char *unit, pid_t pid, struct err *err)
 	r = connect_systemd(&library, &bus, err);
 	if (r < 0)
 		return r;
-	// no default dependencies: at shutdown the guest is for its keeper to end
-	if (pid)
-		r = library.call(bus, MANAGER, "StartTransientUnit", &error, NULL, "ssa(sv)a(sa(sv))", unit,
-				 "fail", 6, "Description", "s", "A guest of vfiorun", "Slice", "s", "-.slice",
-				 "Delegate", "b", 1, "DefaultDependencies", "b", 0, "CollectMode", "s",
-				 "inactive-or-failed", "PIDs", "au", 1, (uint32_t)pid, 0);
+	if (request->pid)
+		r = start(&library, bus, request, &error);
 	else
-		r = library.call(bus, MANAGER, "StopUnit", &error, NULL, "ss", unit, "replace");
+		r = library.call(bus, MANAGER, "StopUnit", &error, NULL, "ss", request->unit, "replace");
 	if (r < 0 && error.message)
-		return err_set(err, r, "systemd and %s: %s", unit, error.message);
-	return r < 0 ? err_sys(err, r, "asking systemd for %s", unit) : 0;
+		return err_set(err, r, "systemd and %s: %s", request->unit, error.message);
+	return r < 0 ? err_sys(err, r, "asking systemd for %s", request->unit) : 0;
 }
 
-static int ask_in_child(const char *unit, pid_t pid, struct err *err)
+static int ask_in_child(const struct request *request, struct err *err)
 {
 	struct err told = ERR_NONE;
 	int report[2], status;
@@ -109,7 +127,7 @@ static int ask_in_child(const char *unit, pid_t pid, struct err *err)
 	if (child == 0) {
 		signal(SIGALRM, SIG_DFL);
 		alarm(PATIENCE_S);
-		told.code = ask(unit, pid, &told);
+		told.code = ask(request, &told);
 		io_write_all(report[1], &told, sizeof(told));
 		_exit(0);
 	}
@@ -125,7 +143,7 @@ static int ask_in_child(const char *unit, pid_t pid, struct err *err)
 	while (waitpid(child, &status, 0) < 0 && errno == EINTR)
 		;
 	if (n != sizeof(told))
-		return err_set(err, -ETIMEDOUT, "systemd did not answer about %s", unit);
+		return err_set(err, -ETIMEDOUT, "systemd did not answer about %s", request->unit);
 	if (told.code < 0 && err)
 		*err = told;
 	return told.code;
@@ -133,10 +151,15 @@ static int ask_in_child(const char *unit, pid_t pid, struct err *err)
 
 int scope_start(const char *unit, pid_t pid, struct err *err)
 {
-	return ask_in_child(unit, pid, err);
+	return ask_in_child(&(struct request){ .unit = unit, .pid = pid }, err);
+}
+
+int scope_start_plain(const char *unit, pid_t pid, struct err *err)
+{
+	return ask_in_child(&(struct request){ .unit = unit, .pid = pid, .plain = true }, err);
 }
 
 int scope_stop(const char *unit, struct err *err)
 {
-	return ask_in_child(unit, 0, err);
+	return ask_in_child(&(struct request){ .unit = unit }, err);
 }

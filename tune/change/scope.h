@@ -11,4 +11,7 @@ struct err;
 // Starts UNIT with the process `pid` in it, delegated, in the root slice; returns once systemd has agreed to,
 // which is before the process is there. 0 or -errno with a message.
 int scope_start(const char *unit, pid_t pid, struct err *err);
+// The same among the system's services, and systemd's own in all else: for a process that is to outlive the session
+// that it was started in.
+int scope_start_plain(const char *unit, pid_t pid, struct err *err);
 int scope_stop(const char *unit, struct err *err);
