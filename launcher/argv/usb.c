@@ -6,6 +6,7 @@
 
 #include "base/cleanup.h"
 #include "base/mem.h"
+#include "launcher/plan/inputs.h"
 #include "launcher/plan/usb.h"
 
 #include <string.h>
@@ -21,9 +22,15 @@ static struct diag *refuse(struct argv_build *b, const struct profile_usb *usb, 
 
 static void judge(struct argv_build *b, const struct profile_usb *usb, const struct usb_device *device, bool several)
 {
+	const struct profile *p = b->profile;
+	const struct input_wish wish = { &p->input.keyboard, &p->input.mouse, &p->input.device };
 	AUTO_FREE char *text = NULL;
 
-	if (device) {
+	if (device && profile_has_section(p, "input"))
+		text = usb_shared_objection(&b->facts->usb, device, &wish, &b->facts->input);
+	if (text) {
+		diag_hint(refuse(b, usb, "usb-shared", text), "leave it out of [input], or out of [usb]");
+	} else if (device) {
 		text = usb_objection(&b->facts->usb, device, usb->force);
 		if (text)
 			diag_hint(refuse(b, usb, "usb-needed", text),

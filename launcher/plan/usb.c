@@ -2,23 +2,11 @@
 #include "launcher/plan/usb.h"
 
 #include "base/mem.h"
+#include "launcher/plan/needs.h"
+#include "tune/host/input.h"
 #include "tune/host/usb.h"
 
 #include <stddef.h>
-
-static int count_inputs(const struct usb_facts *facts, bool mouse, const struct usb_device *without)
-{
-	int n = mouse ? facts->other_mice : facts->other_keyboards;
-
-	for (size_t i = 0; i < facts->count; i++) {
-		for (size_t k = 0; k < facts->buses[i].n_devices; k++) {
-			const struct usb_device *device = &facts->buses[i].devices[k];
-
-			n += device != without && (mouse ? device->mouse : device->keyboard);
-		}
-	}
-	return n;
-}
 
 char *usb_objection(const struct usb_facts *facts, const struct usb_device *device, bool force)
 {
@@ -29,9 +17,20 @@ char *usb_objection(const struct usb_facts *facts, const struct usb_device *devi
 		return NULL;
 	if (device->uses.count)
 		return mem_printf("the host uses %s (%s): %s", device->port, device->name, device->uses.items[0]);
-	if (device->keyboard && !count_inputs(facts, false, device))
+	if (needs_usb_input(facts, device, false))
 		return mem_printf("%s (%s) is the host's last keyboard", device->port, device->name);
-	if (device->mouse && !count_inputs(facts, true, device))
+	if (needs_usb_input(facts, device, true))
 		return mem_printf("%s (%s) is the host's last mouse", device->port, device->name);
 	return NULL;
+}
+
+char *usb_shared_objection(const struct usb_facts *facts, const struct usb_device *device,
+			   const struct input_wish *wish, const struct input_facts *inputs)
+{
+	const struct usb_bus *bus = usb_facts_bus(facts, device->bus);
+	int index = bus ? needs_shared(wish, inputs, bus, device) : -1;
+
+	if (index < 0)
+		return NULL;
+	return mem_printf("[input] shares %s (%s) between host and guest", device->port, inputs->devices[index].name);
 }

@@ -5,7 +5,9 @@
 #include "base/cleanup.h"
 #include "base/mem.h"
 #include "launcher/plan/usb.h"
+#include "launcher/profile/reader.h"
 #include "launcher/profile/types.h"
+#include "tune/host/input.h"
 #include "tune/usb.h"
 
 #include <setjmp.h>
@@ -64,7 +66,7 @@ static void test_rules(void **state)
 		expect_objection(fx, i, true, NULL);
 	expect_objection(fx, 3, true, "hub"); // what can't work is no matter of force
 
-	fx->facts.usb.other_keyboards = 1; // PS/2
+	fx->facts.usb.other_keyboards = 1; // a laptop's own
 	expect_objection(fx, 0, false, NULL);
 	expect_objection(fx, 1, false, "last mouse");
 	add_device(fx, "1-6", 1, 6)->mouse = true;
@@ -124,6 +126,28 @@ static void test_refused(void **state)
 	assert_non_null(argv_fixture_diag(fx, "usb-qemu"));
 }
 
+// What [input] moves between host and guest can't be plugged into it, by force or not.
+static void test_shared(void **state)
+{
+	struct argv_fixture *fx = *state;
+	struct input_device *input = MEM_PUSH(fx->facts.input.devices, fx->facts.input.count);
+	struct profile_usb *usb = want(fx, "1-2.3");
+
+	add_device(fx, "1-2.3", 1, 2)->keyboard = true;
+	strcpy(fx->facts.usb.buses[0].controller, "0000:03:00.0");
+	usb->force = true;
+	*input = (struct input_device){ .node = "/dev/input/event3", .name = "Typer",
+					.phys = "usb-0000:03:00.0-2.3/input0", .classes = INPUT_CLASS_KEYBOARD };
+	argv_fixture_make(fx);
+	assert_int_equal(fx->diags.count, 0);
+	profile_set_origin(&fx->profile, "input", NULL, "", "demo.conf", 1);
+	argv_fixture_make(fx);
+	assert_non_null(argv_fixture_diag(fx, "usb-shared"));
+	strcpy(input->phys, "usb-0000:03:00.0-2/input0");
+	argv_fixture_make(fx);
+	assert_null(argv_fixture_diag(fx, "usb-shared"));
+}
+
 static void test_titles(void **state)
 {
 	static const char *const good[] = { "046d:c52b", "1-2", "1-2.3", "10-1.2.3.4" };
@@ -173,7 +197,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		ARGV_TEST(test_rules),	ARGV_TEST(test_controller), ARGV_TEST(test_refused),
-		ARGV_TEST(test_titles), ARGV_TEST(test_events),
+		ARGV_TEST(test_shared), ARGV_TEST(test_titles),	    ARGV_TEST(test_events),
 	};
 
 	return cmocka_run_group_tests_name("argv_usb", tests, NULL, NULL);

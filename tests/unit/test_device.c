@@ -5,6 +5,7 @@
 #include "base/cleanup.h"
 #include "base/mem.h"
 #include "launcher/plan/device.h"
+#include "tune/host/input.h"
 #include "launcher/plan/place.h"
 
 #include <setjmp.h>
@@ -220,12 +221,12 @@ static void the_last_keyboard(void **state)
 	world_add_usb(&world, "0000:08:00.0", "mouse");
 	world_add_usb(&world, "0000:00:14.0", "mouse");
 	world_plan(&world, "[pci \"08:00.0\"]\n");
-	world_expect(&world, "pci-last-input", "last USB keyboard is");
+	world_expect(&world, "pci-last-input", "last keyboard is");
 	world_plan(&world, "[pci \"00:14.0\"]\n");
 	assert_int_equal(world.diags.count, 0);
 	world_plan(&world, "[pci \"00:14.0\"]\n[pci \"08:00.0\"]\nforce = yes\n");
 	assert_int_equal(world.diags.count, 1);
-	world_expect(&world, "pci-last-input", "0000:00:14.0|last USB mouse");
+	world_expect(&world, "pci-last-input", "0000:00:14.0|last mouse");
 	world_expect(&world, "pci-forced", "0000:08:00.0|keyboard and mouse");
 	world_add_usb(&world, "0000:00:14.0", "both");
 	world_plan(&world, "[pci \"08:00.0\"]\n");
@@ -233,6 +234,30 @@ static void the_last_keyboard(void **state)
 	world_add_usb(&world, "0000:08:00.0", "/mnt is mounted from sdb1");
 	world_plan(&world, "[pci \"08:00.0\"]\n");
 	world_expect(&world, "pci-in-use", "/mnt is mounted from sdb1");
+	world_finish(&world);
+}
+
+// What [input] moves between host and guest can't go with its controller.
+static void a_shared_keyboard(void **state)
+{
+	struct input_device *device;
+	struct world world;
+
+	(void)state;
+	world_make(&world, HOST);
+	world_add_usb(&world, "0000:08:00.0", "keyboard");
+	world_add_usb(&world, "0000:00:14.0", "keyboard");
+	device = MEM_PUSH(world.facts.input.devices, world.facts.input.count);
+	*device = (struct input_device){ .node = "/dev/input/event3", .name = "Typer",
+					 .phys = "usb-0000:08:00.0-/input0", .classes = INPUT_CLASS_KEYBOARD };
+	world_plan(&world, "[pci \"08:00.0\"]\n");
+	assert_int_equal(world.diags.count, 0);
+	world_plan(&world, "[pci \"08:00.0\"]\n[input]\nkeyboard = auto\n");
+	world_expect(&world, "pci-shared-input", "0000:08:00.0|shares Typer|force = yes");
+	world_plan(&world, "[pci \"00:14.0\"]\n[input]\nkeyboard = auto\n");
+	assert_int_equal(world.diags.count, 0);
+	world_plan(&world, "[pci \"08:00.0\"]\n[input]\nkeyboard = 046d:c31c\n");
+	assert_int_equal(world.diags.count, 0);
 	world_finish(&world);
 }
 
@@ -635,6 +660,7 @@ int main(void)
 		cmocka_unit_test(what_the_host_needs),
 		cmocka_unit_test(the_only_gpu),
 		cmocka_unit_test(the_last_keyboard),
+		cmocka_unit_test(a_shared_keyboard),
 		cmocka_unit_test(somebody_has_it_open),
 		cmocka_unit_test(another_guest_has_it),
 		cmocka_unit_test(devices_that_do_not_answer),

@@ -148,11 +148,21 @@ static void test_kinds(void **state)
 	assert_false(find("1-3")->storage);
 }
 
-// PS/2's keyboard, the Bluetooth mouse and the tablet, but neither the power button nor what a program made.
+// The Bluetooth mouse and the tablet, but neither the power button nor what a program made; PS/2's keyboard where it
+// is sure to have keys.
 static void test_inputs_elsewhere(void **state)
 {
 	(void)state;
 	read_tree(machine);
+	assert_int_equal(f.usb.other_keyboards, 0);
+	assert_int_equal(f.usb.other_mice, 2);
+	assert_int_equal(tree_add(f.dir, "sys/class/dmi/id/chassis_type = 3\n"), 0);
+	usb_facts_finish(&f.usb);
+	usb_facts_read(&f.root, &f.usb);
+	assert_int_equal(f.usb.other_keyboards, 0);
+	assert_int_equal(tree_add(f.dir, "sys/class/dmi/id/chassis_type = 10\n"), 0);
+	usb_facts_finish(&f.usb);
+	usb_facts_read(&f.root, &f.usb);
 	assert_int_equal(f.usb.other_keyboards, 1);
 	assert_int_equal(f.usb.other_mice, 2);
 }

@@ -195,9 +195,31 @@ static struct usb_device *find_owner(const struct usb_facts *facts, const char *
 	return NULL;
 }
 
+// SMBIOS 3.4, 7.4.1: portable, laptop, notebook, hand-held, sub-notebook, tablet, convertible, detachable.
+static bool is_portable(struct root *root)
+{
+	static const int types[] = { 8, 9, 10, 11, 14, 30, 31, 32 };
+	int type;
+
+	if (root_read_int(root, "sys/class/dmi/id/chassis_type", &type) < 0)
+		return false;
+	for (size_t i = 0; i < ARRAY_SIZE(types); i++) {
+		if (types[i] == type)
+			return true;
+	}
+	return false;
+}
+
+// A keyboard on the old controller is built into a laptop; any other board says that it has one.
+static bool is_pretended(const struct input_fact *input, bool portable)
+{
+	return !portable && strstr(input->path, "/serio");
+}
+
 static void read_inputs(struct root *root, struct usb_facts *facts)
 {
 	struct input_list inputs;
+	bool portable = is_portable(root);
 
 	inputs_read(root, &inputs);
 	for (size_t i = 0; i < inputs.count; i++) {
@@ -208,7 +230,7 @@ static void read_inputs(struct root *root, struct usb_facts *facts)
 			device->keyboard |= input->keyboard;
 			device->mouse |= input->mouse;
 		} else if (!input->made) {
-			facts->other_keyboards += input->keyboard;
+			facts->other_keyboards += input->keyboard && !is_pretended(input, portable);
 			facts->other_mice += input->mouse;
 		}
 	}

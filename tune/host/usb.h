@@ -31,7 +31,9 @@ struct usb_bus {
 struct usb_facts {
 	struct usb_bus *buses; // ascending
 	size_t count;
-	int other_keyboards, other_mice; // that hang on no USB: PS/2, I2C, Bluetooth; not those that programs make
+	// That hang on no USB: I2C, Bluetooth, PS/2; not those that programs make, and of PS/2 keyboards only a
+	// laptop's own: other boards pretend to have one.
+	int other_keyboards, other_mice;
 };
 
 // Sources: Linux 6.1 Documentation/ABI/stable/sysfs-bus-usb, drivers/input/input.c (/proc/bus/input/devices);

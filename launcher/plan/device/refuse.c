@@ -4,6 +4,8 @@
 
 #include "base/cleanup.h"
 #include "base/mem.h"
+#include "launcher/plan/inputs.h"
+#include "launcher/plan/needs.h"
 
 // --- never
 
@@ -121,19 +123,9 @@ static void refuse_used(struct choosing *c, const struct choice *choice)
 		       "unmount it, switch it off or route around it first");
 }
 
-// Another one that the host can draw on: not given away, and not set aside for a guest.
-static bool has_other_gpu(const struct choosing *c)
+static bool goes(const void *context, const struct pci_device *device)
 {
-	const struct pci_facts *pci = &c->facts->pci;
-
-	for (size_t i = 0; i < pci->count; i++) {
-		const struct pci_device *device = &pci->items[i];
-
-		if (device_is_gpu(device) && !device->dead && !pci_driver_is_stub(device->driver) &&
-		    !choosing_find(c, device))
-			return true;
-	}
-	return false;
+	return choosing_find(context, device) != NULL;
 }
 
 // Only what the host shows something on is missed: one that a stub driver has is not.
@@ -141,7 +133,7 @@ static void refuse_only_gpu(struct choosing *c, const struct choice *choice)
 {
 	const struct pci_device *device = choice->device;
 
-	if (!device_is_gpu(device) || pci_driver_is_stub(device->driver) || has_other_gpu(c))
+	if (!needs_gpu(&c->facts->pci, device, goes, c))
 		return;
 	refuse(c, choice, "pci-only-gpu",
 	       device->detail.boot_vga ? "the only GPU, and the one that the host started on" :
@@ -150,68 +142,48 @@ static void refuse_only_gpu(struct choosing *c, const struct choice *choice)
 	       "guest has ended");
 }
 
-struct inputs {
-	int keyboards, mice;
-};
-
-static struct inputs count_inputs(const struct usb_bus *bus)
-{
-	struct inputs inputs = { 0 };
-
-	for (size_t i = 0; i < bus->n_devices; i++) {
-		inputs.keyboards += bus->devices[i].keyboard;
-		inputs.mice += bus->devices[i].mouse;
-	}
-	return inputs;
-}
-
-static bool is_passed_controller(const struct choosing *c, const char *address)
-{
-	const struct pci_device *device = *address ? pci_facts_find(&c->facts->pci, address) : NULL;
-
-	return device && choosing_passes(c, device);
-}
-
-// What the host keeps, on other controllers. What is not on USB does not count: boards pretend to have such a
-// keyboard.
-static struct inputs count_kept(const struct choosing *c)
-{
-	const struct usb_facts *usb = &c->facts->usb;
-	struct inputs kept = { 0 };
-
-	for (size_t i = 0; i < usb->count; i++) {
-		struct inputs inputs = count_inputs(&usb->buses[i]);
-
-		if (is_passed_controller(c, usb->buses[i].controller))
-			continue;
-		kept.keyboards += inputs.keyboards;
-		kept.mice += inputs.mice;
-	}
-	return kept;
-}
-
 static void refuse_last_input(struct choosing *c, const struct choice *choice)
 {
-	const struct usb_facts *usb = &c->facts->usb;
-	struct inputs kept = count_kept(c), here = { 0 };
-	bool keyboard, mouse;
+	const struct facts *facts = c->facts;
+	const struct usb_device *keyboard = needs_input(&facts->pci, &facts->usb, choice->device, false, goes, c);
+	const struct usb_device *mouse = needs_input(&facts->pci, &facts->usb, choice->device, true, goes, c);
 
-	for (size_t i = 0; i < usb->count; i++) {
-		struct inputs inputs = count_inputs(&usb->buses[i]);
-
-		if (!str_eq(usb->buses[i].controller, choice->device->address))
-			continue;
-		here.keyboards += inputs.keyboards;
-		here.mice += inputs.mice;
-	}
-	keyboard = here.keyboards && !kept.keyboards;
-	mouse = here.mice && !kept.mice;
 	if (keyboard || mouse)
 		refuse(c, choice, "pci-last-input",
-		       keyboard && mouse ? "the host's last USB keyboard and mouse are on this controller" :
-		       keyboard		 ? "the host's last USB keyboard is on this controller" :
-					   "the host's last USB mouse is on this controller",
+		       keyboard && mouse ? "the host's last keyboard and mouse are on this controller" :
+		       keyboard		 ? "the host's last keyboard is on this controller" :
+					   "the host's last mouse is on this controller",
 		       "plug another one into another controller");
+}
+
+// What [input] moves between host and guest can't be the guest's alone.
+static void refuse_shared_on(struct choosing *c, const struct choice *choice, const struct usb_bus *bus)
+{
+	const struct profile *p = c->profile;
+	const struct input_wish wish = { &p->input.keyboard, &p->input.mouse, &p->input.device };
+
+	for (size_t i = 0; i < bus->n_devices; i++) {
+		int index = needs_shared(&wish, &c->facts->input, bus, &bus->devices[i]);
+		AUTO_FREE char *reason = NULL;
+
+		if (index < 0)
+			continue;
+		reason = mem_printf("[input] shares %s, which is on this controller, between host and guest",
+				    c->facts->input.devices[index].name);
+		refuse(c, choice, "pci-shared-input", reason, "plug it into another controller, or leave it out of "
+							      "[input]");
+		return;
+	}
+}
+
+static void refuse_shared_input(struct choosing *c, const struct choice *choice)
+{
+	const struct usb_facts *usb = &c->facts->usb;
+
+	for (size_t i = 0; i < usb->count && profile_has_section(c->profile, "input"); i++) {
+		if (str_eq(usb->buses[i].controller, choice->device->address))
+			refuse_shared_on(c, choice, &usb->buses[i]);
+	}
 }
 
 // The functions that were made of it vanish with its driver.
@@ -231,6 +203,7 @@ void choosing_refuse(struct choosing *c)
 		refuse_used,
 		refuse_only_gpu,
 		refuse_last_input,
+		refuse_shared_input,
 		refuse_parted,
 	};
 
