@@ -89,6 +89,7 @@ int keeper_write_phase(struct keeper *keeper, enum phase phase, struct err *err)
 void keeper_fail(struct keeper *keeper, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 // keeper_settle.c
+void keeper_show_report(const struct journal_report *report);
 int keeper_open_world(struct keeper *keeper, struct err *err);
 // QEMU has mapped its memory: what pools were given for that is taken back, so that the kernel frees it with
 // QEMU. True: some has to wait until another guest that is starting has mapped its own.

@@ -126,7 +126,7 @@ int keeper_apply(struct keeper *keeper, struct err *err)
 	return r < 0 ? r : keeper_apply_turn(keeper, CHANGE_FIRST, err);
 }
 
-static void show_report(const struct journal_report *report)
+void keeper_show_report(const struct journal_report *report)
 {
 	for (size_t i = 0; i < report->count; i++)
 		log_message(report->items[i].failed ? LOG_LEVEL_ERROR : LOG_LEVEL_WARNING, "%s",
@@ -140,7 +140,7 @@ bool keeper_give_pools_back(struct keeper *keeper)
 
 	if (keeper->journal.fd >= 0)
 		waiting = journal_settle(&keeper->journal, &keeper->world, &report);
-	show_report(&report);
+	keeper_show_report(&report);
 	journal_report_finish(&report);
 	return waiting > 0;
 }
@@ -154,7 +154,7 @@ static int undo(struct keeper *keeper)
 	if (keeper->journal.fd < 0)
 		return 0;
 	r = journal_undo(&keeper->journal, &keeper->world, &report);
-	show_report(&report);
+	keeper_show_report(&report);
 	journal_report_finish(&report);
 	return r < 0 ? 4 : 0;
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 // The keeper's side of USB: which device is meant, whether the guest may have it, its open node for QEMU, what
-// comes and goes while the guest runs, and that the host's drivers get back what QEMU leaves.
+// comes and goes while the guest runs, and that the host's drivers get back what QEMU leaves. As root that is a
+// change of the host like others, with its record in the journal; who is not may not write to the drivers, and QEMU
+// takes the device from them through its node.
 #include "launcher/run/keeper_parts.h"
 
 #include "base/cleanup.h"
@@ -8,9 +10,12 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "launcher/guest/message.h"
+#include "launcher/plan/inputs.h"
 #include "launcher/plan/plan.h"
 #include "launcher/plan/usb.h"
 #include "launcher/profile/types.h"
+#include "tune/change/names.h"
+#include "tune/host/input.h"
 #include "tune/host/root.h"
 #include "tune/host/usb.h"
 #include "tune/usb.h"
@@ -47,13 +52,33 @@ static void forget_port(struct keeper *keeper, const char *port)
 	keeper->usb.ports = kept;
 }
 
+// What [input] moves between host and guest can't be plugged into the guest.
+static char *object(const struct keeper *keeper, const struct usb_facts *facts, const struct usb_device *device,
+		    bool force)
+{
+	const struct plan *plan = keeper->state.plan;
+	const struct input_wish wish = { &plan->input.keyboard, &plan->input.mouse, &plan->input.device };
+	struct input_facts inputs = { 0 };
+	struct root root = ROOT_CLOSED;
+	char *text;
+
+	if (!plan->input.used)
+		return usb_objection(facts, device, force);
+	if (root_open(&root, NULL, NULL) == 0)
+		input_facts_read(&root, &inputs);
+	text = usb_shared_objection(facts, device, &wish, &inputs);
+	input_facts_finish(&inputs);
+	root_finish(&root);
+	return text ? text : usb_objection(facts, device, force);
+}
+
 // The device that is meant, if the guest may have it. NULL: why not is in err.
 static const struct usb_device *choose(struct keeper *keeper, const struct usb_facts *facts, const char *name,
 				       bool force, struct err *err)
 {
 	bool several = false;
 	const struct usb_device *device = usb_facts_find(facts, name, &several);
-	AUTO_FREE char *objection = device ? usb_objection(facts, device, force) : NULL;
+	AUTO_FREE char *objection = device ? object(keeper, facts, device, force) : NULL;
 
 	if (!keeper->state.plan->usb)
 		err_set(err, -ENOTSUP, "this guest has no USB controller: give it a section [usb]");
@@ -70,6 +95,46 @@ static const struct usb_device *choose(struct keeper *keeper, const struct usb_f
 	return NULL;
 }
 
+static int lend(struct keeper *keeper, const struct usb_device *device, struct err *err)
+{
+	AUTO_FREE char *path = change_name_usb(device->port);
+	const struct change change = { .kind = "usb", .path = path, .want = (char *)"lent",
+				       .why = (char *)"the guest has it" };
+
+	return geteuid() == 0 ? journal_apply(&keeper->journal, &keeper->world, &change, err) : 0;
+}
+
+static void take_back(struct keeper *keeper, struct journal_record *record)
+{
+	AUTO_FREE char *path = mem_dup(record->change.path);
+	ptrdiff_t index = record - keeper->journal.records;
+	struct journal_report report = { 0 };
+
+	journal_undo_one(&keeper->journal, &keeper->world, "usb", path, &report);
+	keeper_show_report(&report);
+	journal_report_finish(&report);
+	if (str_eq(keeper->journal.records[index].done, "undone"))
+		log_info("the host has the USB device %s again", strrchr(path, '/') + 1);
+}
+
+static void give_back(struct keeper *keeper, const char *port)
+{
+	AUTO_FREE char *path = change_name_usb(port);
+	struct journal_record *record = journal_find(&keeper->journal, "usb", path);
+	struct err err = ERR_NONE;
+	int n;
+
+	if (record) {
+		take_back(keeper, record);
+		return;
+	}
+	n = usb_give_back(port, &err);
+	if (n < 0)
+		log_warning("%s", err.text);
+	else if (n > 0)
+		log_info("the host has the USB device %s again", port);
+}
+
 static void listen(struct keeper *keeper);
 
 // What was sent is only what QEMU shall have; whether it took it comes back with MSG_USB_DONE.
@@ -84,7 +149,7 @@ static int attach(struct keeper *keeper, const char *name, bool force, int asker
 	read_usb(&facts);
 	device = choose(keeper, &facts, name, force, err);
 	fd = device ? usb_node_open(device, err) : -1;
-	r = fd < 0 ? -ENODEV : 0;
+	r = fd < 0 ? -ENODEV : lend(keeper, device, err);
 	if (r == 0) {
 		message.value = device->bus * 1000 + device->number;
 		snprintf(message.text, sizeof(message.text), "%s", device->port);
@@ -93,8 +158,10 @@ static int attach(struct keeper *keeper, const char *name, bool force, int asker
 			strv_add(&keeper->usb.ports, device->port);
 			listen(keeper);
 		}
-		else
+		else {
 			err_sys(err, r, "handing %s to the monitor", device->port);
+			give_back(keeper, device->port);
+		}
 	}
 	usb_facts_finish(&facts);
 	return r;
@@ -139,17 +206,6 @@ void keeper_usb_asked(struct keeper *keeper, const struct message *message)
 	message_send(keeper->monitor.channel, &refused);
 }
 
-static void give_back(const char *port)
-{
-	struct err err = ERR_NONE;
-	int n = usb_give_back(port, &err);
-
-	if (n < 0)
-		log_warning("%s", err.text);
-	else if (n > 0)
-		log_info("the host has the USB device %s again", port);
-}
-
 void keeper_usb_done(struct keeper *keeper, const struct message *message)
 {
 	const char *port = message->text;
@@ -165,7 +221,7 @@ void keeper_usb_done(struct keeper *keeper, const struct message *message)
 		log_message(message->row ? LOG_LEVEL_INFO : LOG_LEVEL_WARNING, "QEMU did not take the USB device %s",
 			    port);
 	forget_port(keeper, port);
-	give_back(port);
+	give_back(keeper, port);
 }
 
 // A row of the plan: "04f2:b217 hotplug force".
@@ -250,7 +306,19 @@ static void listen(struct keeper *keeper)
 	loop_add(&keeper->loop, &keeper->usb.source, EPOLLIN);
 }
 
-// An adopted guest has what it has, and mostly what its profile says.
+static void recall_ports(struct keeper *keeper)
+{
+	for (size_t i = 0; i < keeper->journal.count; i++) {
+		const struct journal_record *record = &keeper->journal.records[i];
+
+		if (!record->done && str_eq(record->kind, "usb"))
+			strv_add(&keeper->usb.ports, strrchr(record->change.path, '/') + 1);
+	}
+	if (keeper->usb.ports.count)
+		listen(keeper);
+}
+
+// An adopted guest without a record has what it has, and mostly what its profile says.
 static void suppose_rows(struct keeper *keeper)
 {
 	const struct strv *rows = &keeper->state.plan->usb_devices;
@@ -276,13 +344,16 @@ void keeper_usb_begin(struct keeper *keeper)
 	keeper->usb.begun = true;
 	if (wants_events(keeper->state.plan))
 		listen(keeper);
-	if (keeper->adopted)
+	if (keeper->adopted && geteuid() == 0)
+		recall_ports(keeper);
+	else if (keeper->adopted)
 		suppose_rows(keeper);
 	else
 		attach_rows(keeper, false, NULL);
 }
 
-// Whatever QEMU left when it ended, or was killed. Of a guest whose keeper died too, only the plan is known.
+// Whatever QEMU left when it ended, or was killed. What the journal knows is undone with all else; where there is none
+// and the keeper died too, only the plan is known.
 void keeper_usb_end(struct keeper *keeper)
 {
 	const struct plan *plan = keeper->state.plan;
@@ -292,10 +363,10 @@ void keeper_usb_end(struct keeper *keeper)
 		loop_remove(&keeper->loop, &keeper->usb.source);
 		close(take_fd(&keeper->usb.source.fd));
 	}
-	for (size_t i = 0; i < keeper->usb.ports.count; i++)
-		give_back(keeper->usb.ports.items[i]);
+	for (size_t i = 0; i < keeper->usb.ports.count && geteuid() != 0; i++)
+		give_back(keeper, keeper->usb.ports.items[i]);
 	strv_finish(&keeper->usb.ports);
-	if (!plan || !plan->usb_devices.count)
+	if (!plan || !plan->usb_devices.count || geteuid() == 0)
 		return;
 	read_usb(&facts);
 	for (size_t i = 0; i < plan->usb_devices.count; i++) {
@@ -304,7 +375,7 @@ void keeper_usb_end(struct keeper *keeper)
 		const struct usb_device *device = usb_facts_find(&facts, row.words.items[0], &several);
 
 		if (device)
-			give_back(device->port);
+			give_back(keeper, device->port);
 		strv_finish(&row.words);
 	}
 	usb_facts_finish(&facts);

@@ -54,6 +54,12 @@ const char fakepci_manifest[] =
 	"sys/bus/platform/drivers/simple-framebuffer/unbind = \n"
 	"sys/bus/platform/drivers/simple-framebuffer/bind = \n"
 	"dev/vfio/vfio = \n"
+	"sys/bus/usb/drivers_probe = \n"
+	"sys/bus/usb/drivers/usbhid/unbind = \n"
+	"sys/bus/usb/devices/1-2/busnum = 1\n"
+	"sys/bus/usb/devices/1-2:1.0/driver -> ../../drivers/usbhid\n"
+	"sys/bus/usb/devices/1-2:1.1/driver -> ../../drivers/usbhid\n"
+	"sys/bus/usb/devices/1-2:1.2/bInterfaceClass = ff\n"
 	"units/display.service = active\n";
 
 static const struct {
@@ -189,6 +195,19 @@ static void move_framebuffer(const char *tree)
 		tree_link(tree, link, "../../../bus/platform/drivers/simple-framebuffer");
 }
 
+// Nobody wants 1-2:1.2.
+static void move_usb(const char *tree)
+{
+	AUTO_FREE char *away = swallow(tree, "sys/bus/usb/drivers/usbhid/unbind");
+	AUTO_FREE char *back = swallow(tree, "sys/bus/usb/drivers_probe");
+	AUTO_FREE char *link = mem_printf("sys/bus/usb/devices/%s/driver", away ? away : back);
+
+	if (away)
+		remove_link(tree, link);
+	else if (back && !str_ends(back, ":1.2"))
+		tree_link(tree, link, "../../drivers/usbhid");
+}
+
 void fakepci_kernel(const char *tree)
 {
 	static const char *const drivers[] = { "radeon", "snd_hda_intel", "vfio-pci" };
@@ -199,6 +218,7 @@ void fakepci_kernel(const char *tree)
 	probe(tree);
 	make_nodes(tree);
 	move_framebuffer(tree);
+	move_usb(tree);
 }
 
 // ---- programs

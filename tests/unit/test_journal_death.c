@@ -87,6 +87,7 @@ static const struct row devices[] = {
 	{ "bind", "/sys/bus/pci/devices/0000:06:00.1", "vfio-pci override=vfio-pci" },
 	{ "bind", "/sys/bus/pci/devices/0000:07:00.0", "none override=vfio-pci" },
 	{ "owner", "/dev/vfio/13", "mode=0640" },
+	{ "usb", "/sys/bus/usb/devices/1-2", "lent" },
 	{ "module", "radeon", "unloaded" },
 };
 

@@ -482,10 +482,119 @@ static void test_module_out_and_in(void **state)
 	(void)state;
 	assert_int_equal(tree_add(fake.tree, "sys/module/ttm/holders/radeon -> ../../radeon\n"), 0);
 	refuse("module", "ttm", "unloaded", -EBUSY, "module ttm is used by radeon");
+	// that its driver has a card is what it is taken out for
+	assert_int_equal(tree_add(fake.tree, "sys/module/radeon/drivers/pci:radeon -> "
+					     "../../../bus/pci/drivers/radeon\n"), 0);
 	apply("module", "radeon", "unloaded");
 	assert_value("module", "radeon", "unloaded");
 	assert_false(undo(NULL));
 	assert_value("module", "radeon", "loaded");
+}
+
+// ---- usb
+
+#define USB "/sys/bus/usb/devices/1-2"
+#define DRIVEN "1-2:1.0=usbhid 1-2:1.1=usbhid 1-2:1.2=none"
+#define LENT "1-2:1.0=none 1-2:1.1=none 1-2:1.2=none"
+
+static void assert_interfaces(const char *expected)
+{
+	assert_value("usb", USB, expected);
+}
+
+static void test_usb_is_lent_and_given_back(void **state)
+{
+	(void)state;
+	assert_interfaces(DRIVEN);
+	apply("usb", USB, "lent");
+	assert_interfaces(LENT);
+	// what a program takes through the node and dies with
+	assert_int_equal(tree_link(fake.tree, "sys/bus/usb/devices/1-2:1.2/driver", "../../drivers/usbfs"), 0);
+	assert_false(undo(NULL));
+	assert_interfaces("1-2:1.0=usbhid 1-2:1.1=usbhid 1-2:1.2=usbfs");
+}
+
+static void test_usb_is_one_guests(void **state)
+{
+	struct fakeguest other;
+	struct err err = ERR_NONE;
+
+	(void)state;
+	fakeguest_open(&other, &fake, "other");
+	apply("usb", USB, "lent");
+	assert_int_equal(apply_by(&other, "usb", USB, "lent", &err), -EBUSY);
+	assert_non_null(strstr(err.text, "guest g has it"));
+	fakeguest_close(&other);
+	assert_false(undo(NULL));
+	assert_interfaces(DRIVEN);
+}
+
+// One goes back while the guest runs on, and its record with it.
+static void test_usb_alone_goes_back(void **state)
+{
+	struct journal_report report;
+
+	(void)state;
+	apply("usb", USB, "lent");
+	apply("module", "vfio-pci", "loaded");
+	assert_int_equal(journal_undo_one(&guest.journal, &guest.world, "usb", USB, &report), 0);
+	assert_int_equal(report.count, 0);
+	assert_interfaces(DRIVEN);
+	assert_null(journal_find(&guest.journal, "usb", USB));
+	assert_value("module", "vfio-pci", "loaded");
+	assert_int_equal(journal_undo_one(&guest.journal, &guest.world, "usb", USB, &report), 0);
+	assert_false(undo(NULL));
+}
+
+static void unplug(void)
+{
+	static const char *const names[] = { "", ":1.0", ":1.1", ":1.2" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		AUTO_FREE char *path = mem_printf("%s" USB "%s", fake.tree, names[i]);
+
+		tree_remove(path);
+	}
+}
+
+// Unplugged there is nothing to put back, and nothing of another one that came in its place.
+static void test_usb_that_went(void **state)
+{
+	(void)state;
+	apply("usb", USB, "lent");
+	unplug();
+	assert_value("usb", USB, NULL);
+	assert_false(undo(NULL));
+	refuse("usb", USB, "lent", -ENOENT, "does not exist");
+	assert_int_equal(tree_add(fake.tree, "sys/bus/usb/devices/1-2/busnum = 1\n"), 0);
+	assert_interfaces("lent");
+	apply("usb", USB, "lent");
+	assert_int_equal(tree_add(fake.tree, "sys/bus/usb/devices/1-2:1.0/driver -> ../../drivers/uas\n"), 0);
+	assert_false(undo("somebody else changed it"));
+	assert_interfaces("1-2:1.0=uas");
+}
+
+static void test_usb_replaced_by_another(void **state)
+{
+	(void)state;
+	apply("usb", USB, "lent");
+	unplug();
+	assert_int_equal(tree_add(fake.tree, "sys/bus/usb/devices/1-2/busnum = 1\n"
+					     "sys/bus/usb/devices/1-2:1.0/driver -> ../../drivers/uas\n"), 0);
+	assert_false(undo(NULL));
+	assert_interfaces("1-2:1.0=uas");
+}
+
+static void test_usb_refusals(void **state)
+{
+	static const char *const paths[] = { "/sys/bus/usb/devices/usb1", "/sys/bus/usb/devices/1-2:1.0",
+					     "/sys/bus/usb/devices/1-", "/sys/bus/usb/devices/1-2." };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(paths); i++)
+		refuse("usb", paths[i], "lent", -EINVAL, "not a USB device");
+	refuse("usb", "/sys/bus/usb/devices/9-9", "lent", -ENOENT, "does not exist");
+	refuse("usb", USB, "mine", -EINVAL, "not a state");
 }
 
 static void test_module_that_is_not_there(void **state)
@@ -551,6 +660,12 @@ int main(void)
 		ON_HOST(test_module_that_others_use_stays),
 		ON_HOST(test_module_out_and_in),
 		ON_HOST(test_module_that_is_not_there),
+		ON_HOST(test_usb_is_lent_and_given_back),
+		ON_HOST(test_usb_is_one_guests),
+		ON_HOST(test_usb_alone_goes_back),
+		ON_HOST(test_usb_that_went),
+		ON_HOST(test_usb_replaced_by_another),
+		ON_HOST(test_usb_refusals),
 		ON_HOST(test_unit),
 		ON_HOST(test_console),
 	};

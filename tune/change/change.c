@@ -38,6 +38,7 @@ static const struct change_kind *const kinds[] = {
 	&change_kind_token,
 	&change_kind_mask,
 	&change_kind_affinity,
+	&change_kind_usb,
 };
 
 const struct change_kind *const *change_kinds(size_t *count)

@@ -71,6 +71,9 @@ struct change {
 //   affinity "CPUS" for "TID.STARTTIME", or "kept": put      "CPUS"; of a kept one "lost", where the
 //            back as it is today whenever the kernel has      kernel widened or cut it; "gone"
 //            lost it
+//   usb      "lent" for the device directory                 "INTERFACE=DRIVER …", or "lent" of a
+//            /sys/bus/usb/devices/PORT: the host's drivers   device without interfaces
+//            have none of its interfaces
 //   pool     "+64", pages more for a node's nr_hugepages;    the persistent pages: a count. The
 //            behind it "compact" and "drop-caches" say what   record's want is one, too
 //            may be done to come by them

@@ -220,10 +220,29 @@ static void undo_passing(struct walk *walk)
 	}
 }
 
-static int walk_back(struct journal *journal, struct journal_world *world,
+struct journal_record *journal_find(const struct journal *journal, const char *kind, const char *path)
+{
+	for (size_t i = journal->count; i-- > 0;) {
+		struct journal_record *record = &journal->records[i];
+
+		if (!record->done && str_eq(record->kind, kind) && str_eq(record->change.path, path))
+			return record;
+	}
+	return NULL;
+}
+
+static void undo_only(struct walk *walk)
+{
+	struct journal_record *record = journal_find(walk->journal, walk->only->kind, walk->only->path);
+
+	if (record)
+		walk_undo(walk, record);
+}
+
+static int walk_back(struct journal *journal, struct journal_world *world, const struct change *only,
 		     void (*undo)(struct walk *walk), struct journal_report *out)
 {
-	struct walk walk = { .journal = journal, .world = world, .report = out };
+	struct walk walk = { .journal = journal, .world = world, .report = out, .only = only };
 	struct err err = ERR_NONE;
 	int r;
 
@@ -249,7 +268,16 @@ static int walk_back(struct journal *journal, struct journal_world *world,
 
 int journal_undo(struct journal *journal, struct journal_world *world, struct journal_report *out)
 {
-	return walk_back(journal, world, undo_all, out);
+	return walk_back(journal, world, NULL, undo_all, out);
+}
+
+int journal_undo_one(struct journal *journal, struct journal_world *world, const char *kind, const char *path,
+		     struct journal_report *out)
+{
+	const struct change only = { .kind = kind, .path = (char *)path };
+
+	*out = (struct journal_report){ 0 };
+	return journal_find(journal, kind, path) ? walk_back(journal, world, &only, undo_only, out) : 0;
 }
 
 static int count_passing(const struct journal *journal)
@@ -269,7 +297,7 @@ int journal_settle(struct journal *journal, struct journal_world *world, struct 
 	// most guests have nothing of the kind, and wait for no lock then
 	if (!count_passing(journal))
 		return 0;
-	r = walk_back(journal, world, undo_passing, out);
+	r = walk_back(journal, world, NULL, undo_passing, out);
 	return r < 0 ? r : count_passing(journal);
 }
 

@@ -60,6 +60,9 @@ int journal_open(struct journal *journal, int dirfd, struct err *err);
 int journal_read(struct journal *journal, int dirfd, struct err *err);
 void journal_finish(struct journal *journal);
 
+// The newest standing change of this kind and path, or NULL.
+struct journal_record *journal_find(const struct journal *journal, const char *kind, const char *path);
+
 size_t journal_standing(const struct journal *journal); // records not settled
 
 // What the shell lends. `runs` is the directory that holds every guest's run directory, ours too:
@@ -101,6 +104,10 @@ bool journal_report_failed(const struct journal_report *report);
 // where an item failed (see report): those records still stand, and the run directory must stay.
 int journal_undo(struct journal *journal, struct journal_world *world,
 		 struct journal_report *report);
+
+// The same for the newest standing change of this kind and path alone, where there is one: the guest needs it no more.
+int journal_undo_one(struct journal *journal, struct journal_world *world, const char *kind, const char *path,
+		     struct journal_report *report);
 
 // Undoes those that were needed only until QEMU had mapped its memory (pool): to be called between that
 // and the guest's first instruction. One that lies on another guest's, which may not have mapped yet, has

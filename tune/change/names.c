@@ -17,6 +17,11 @@ char *change_name_mdev(const char *uuid)
 	return mem_printf("/sys/bus/mdev/devices/%s", uuid);
 }
 
+char *change_name_usb(const char *port)
+{
+	return mem_printf("/sys/bus/usb/devices/%s", port);
+}
+
 char *change_name_rescan(const char *bridge)
 {
 	return mem_printf("echo 1 > " PCI "/devices/%s/remove; echo 1 > " PCI "/rescan", bridge);

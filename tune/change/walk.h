@@ -27,6 +27,7 @@ struct walk {
 	struct journal_report *report; // NULL: nobody reads it
 	struct task_list *tasks; // whose affinities a write that disturbs them gives back; NULL: none
 	bool noted; // they are known already
+	const struct change *only; // of an undo of one: which; NULL: of all
 };
 
 // Before a write that may cost tasks their affinities: lists these tasks, and records each that is not known
