@@ -53,7 +53,8 @@ touched() {
 
 	binding $card $sound $drive
 	for path in /dev/vfio/*; do
-		[[ ! -e $path ]] || stat --format='%n %a %u:%g' "$path"
+		# where somebody still undoes something, it may go at any moment
+		[[ ! -e $path ]] || stat --format='%n %a %u:%g' "$path" 2>/dev/null || true
 	done
 	grep -oE '^vfio[a-z0-9_]*' /proc/modules | sort || true
 }

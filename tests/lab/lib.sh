@@ -155,3 +155,40 @@ wait_until() {
 		sleep 0.2
 	done
 }
+
+# put_back NAME: what a person does about a guest whose keeper died; how that went is left in `status`
+put_back() {
+	status=0
+	vfiorun revert "$1" || status=$?
+	[[ $status -ne 5 ]] || { status=0 && vfiorun stop "$1" --force || status=$?; }
+}
+
+# keeper_dies NAME LOOK WHEN: now; whatever is left of the guest is ended, and LOOK prints what it did before
+keeper_dies() {
+	local found
+
+	kill_keeper "$1"
+	found="$(state "$1" || true), $("$2" | xargs)"
+	put_back "$1"
+	echo "$3: $found"
+	[[ $status -eq 0 ]] || fail "status $status: $(cat "$SCRATCH/$1.out")"
+	expect "  then" "$("$2")" "$before"
+	[[ ! -e /run/vfiorun/$1 ]] || fail "its run directory is still there"
+}
+
+# keeper_dies_at_moments NAME LOOK MOMENTS: at one after the other of a start, the last when it is complete
+keeper_dies_at_moments() {
+	local name=$1 moments=$3 begun whole i before
+
+	before=$("$2")
+	begun=${EPOCHREALTIME/./}
+	start "$name"
+	whole=$((${EPOCHREALTIME/./} - begun))
+	stop "$name"
+	echo "a start takes $((whole / 1000)) ms"
+	for ((i = 1; i <= moments; i++)); do
+		begin "$name"
+		sleep "$(printf '%d.%06d' $((whole * i / moments / 1000000)) $((whole * i / moments % 1000000)))"
+		keeper_dies "$name" "$2" "moment $i"
+	done
+}

@@ -3,7 +3,6 @@
 # puts the host back each time.
 . tests/lab/lib.sh
 parameters=/sys/module/kvm/parameters
-moments=${MOMENTS:-8}
 
 values() {
 	echo "$(<$parameters/halt_poll_ns) $(<$parameters/ignore_msrs)" \
@@ -16,23 +15,4 @@ halt_poll_ns = 12345
 ignore_msrs = yes
 latency = 7
 END
-before=$(values)
-begun=${EPOCHREALTIME/./}
-start killed
-whole=$((${EPOCHREALTIME/./} - begun))
-stop killed
-echo "a start takes $((whole / 1000)) ms"
-
-for ((i = 1; i <= moments; i++)); do
-	begin killed
-	sleep "$(printf '%d.%06d' $((whole * i / moments / 1000000)) $((whole * i / moments % 1000000)))"
-	kill_keeper killed
-	found="$(state killed || true), $(values)"
-	status=0
-	vfiorun revert killed || status=$?
-	[[ $status -ne 5 ]] || { status=0 && vfiorun stop killed --force || status=$?; }
-	echo "moment $i: $found"
-	[[ $status -eq 0 ]] || fail "status $status: $(cat "$SCRATCH/killed.out")"
-	expect "  then" "$(values)" "$before"
-	[[ ! -e /run/vfiorun/killed ]] || fail "its run directory is still there"
-done
+keeper_dies_at_moments killed values "${MOMENTS:-8}"
