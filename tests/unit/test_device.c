@@ -285,6 +285,7 @@ static void somebody_has_it_open(void **state)
 	// they end with the desktop, and are looked for again when it is bound
 	world_plan(&world, "[host]\nstop = pipewire\n[pci \"06:00.1\"]\n");
 	assert_int_equal(world.diags.count, 0);
+	world_expect(&world, "pci-open", "pipewire (pid 812), x (pid 9)|must end with the units");
 	world_plan(&world, "[pci \"07:00.0\"]\n");
 	assert_int_equal(world.diags.count, 0);
 	world_plan(&world, "[host]\nstop = pipewire\n[pci \"08:00.0\"]\n");
@@ -518,7 +519,8 @@ static void single_gpu(void **state)
 		    "module nvidia: loaded -> unloaded\nmodule vfio-pci: unloaded -> loaded\n"
 		    "bind 0000:01:00.0: nvidia -> vfio-pci override=vfio-pci\n"
 		    "bind 0000:01:00.1: snd_hda_intel -> vfio-pci override=vfio-pci\n"
-		    "owner 1: ? -> uid=1000 gid=1000 mode=0600\nwarning pci-forced\nwarning live-gpu\n"
+		    "owner 1: ? -> uid=1000 gid=1000 mode=0600\nwarning pci-open\nwarning pci-forced\n"
+		    "warning live-gpu\n"
 		    "warning ends-desktop\n");
 	world_expect(&world, "ends-desktop", "gdm.service is stopped|systemctl start vfiorun@x");
 	world_finish(&world);
@@ -537,7 +539,8 @@ static void single_gpu_by_choice(void **state)
 		    "module vfio-pci: unloaded -> loaded\n"
 		    "bind 0000:01:00.0: nvidia -> vfio-pci override=vfio-pci\n"
 		    "bind 0000:01:00.1: snd_hda_intel -> vfio-pci override=vfio-pci\n"
-		    "owner 1: ? -> uid=1000 gid=1000 mode=0600\nwarning pci-forced\nwarning live-gpu\n"
+		    "owner 1: ? -> uid=1000 gid=1000 mode=0600\nwarning pci-open\nwarning pci-forced\n"
+		    "warning live-gpu\n"
 		    "warning ends-desktop\n");
 	mem_set(&world.facts.desktop.display_manager, NULL);
 	world_plan(&world, "[host]\ndisplay_manager = auto\n[pci \"01:00.0\"]\ngroup = auto\nforce = yes\n");

@@ -28,15 +28,21 @@ char *device_short_text(const struct pci_device *device)
 	return mem_printf("%s (%s)", device->address, name);
 }
 
+// Each process once, whatever it has open of the device. They come by pid.
 static void add_users(const struct pci_detail *detail, struct str *out)
 {
 	enum { SHOWN = 4 };
+	size_t n = 0;
 
-	for (size_t i = 0; i < detail->n_users && i < SHOWN; i++)
-		str_addf(out, "%s%s (pid %d)", i ? ", " : "; open in ", detail->users[i].name,
-			 (int)detail->users[i].pid);
-	if (detail->n_users > SHOWN)
-		str_addf(out, " and %zu more", detail->n_users - SHOWN);
+	for (size_t i = 0; i < detail->n_users; i++) {
+		if (i && detail->users[i].pid == detail->users[i - 1].pid)
+			continue;
+		if (n++ < SHOWN)
+			str_addf(out, "%s%s (pid %d)", n > 1 ? ", " : "; open in ", detail->users[i].name,
+				 (int)detail->users[i].pid);
+	}
+	if (n > SHOWN)
+		str_addf(out, " and %zu more", n - SHOWN);
 }
 
 char *device_text(const struct pci_device *device)

@@ -56,22 +56,37 @@ static bool refuse_stuck(struct choosing *c, const struct choice *choice)
 	return true;
 }
 
-// A driver waits for the last user of what it made, and blocks in the kernel meanwhile; only what hangs on USB is
-// told that it goes. What vfio-pci has and somebody uses is in a guest of somebody else's.
+// Whether somebody has it open whom its driver would wait for: only what hangs on USB is told that it goes.
+static bool is_open(const struct choice *choice)
+{
+	const struct pci_device *device = choice->device;
+
+	return device->detail.n_users &&
+	       (pci_driver_is_stub(device->driver) || !device_is_usb_controller(device));
+}
+
+// A driver waits for the last user of what it made, and blocks in the kernel meanwhile. What vfio-pci has and somebody
+// uses is in a guest of somebody else's. Who ends with a unit that is stopped first is looked for again when the
+// device is bound, which fails, and everything is undone, where somebody has stayed.
 static bool refuse_open(struct choosing *c, const struct choice *choice)
 {
 	const struct pci_device *device = choice->device;
 	bool stub = pci_driver_is_stub(device->driver);
-	bool ends = c->profile->host.display_manager || c->profile->host.stop.count;
+	bool ends = !stub && (c->profile->host.display_manager || c->profile->host.stop.count);
 	AUTO_FREE char *text = device_text(device);
+	struct diag *diag;
 
-	if (!device->detail.n_users || (!stub && (ends || device_is_usb_controller(device))))
+	if (!is_open(choice))
 		return false;
-	diag_hint(choosing_report(c, DIAG_HOST_ERROR, "pci-open", choice->section,
-				  "%s: it is not taken away while somebody has it open", text),
-		  stub ? "end that program first" :
-			 "end these programs first, or name the systemd units that they belong to in [host] stop");
-	return true;
+	diag = choosing_report(c, ends ? DIAG_WARNING : DIAG_HOST_ERROR, "pci-open", choice->section,
+			       ends ? "%s: who has it open must end with the units that are stopped first" :
+				      "%s: it is not taken away while somebody has it open",
+			       text);
+	diag_hint(diag, stub ? "end that program first" :
+		  ends	     ? "those that belong to no such unit have to be ended by hand" :
+			       "end these programs first, or name the systemd units that they belong to in "
+			       "[host] stop");
+	return !ends;
 }
 
 // --- unless forced
