@@ -5,7 +5,12 @@
 //
 // makes the changes that stdin lists, a line each of KIND, PATH and WANT between tabs, through a journal below DIR
 // and undoes them; makes them once more, and then only writes each old value, newest first. Prints microseconds:
-// "undo N" and "bare N". Changes the machine while it runs: for the lab.
+// "undo N" and "bare N".
+//
+//   time-undo --each DIR
+//
+// reads the changes up to an empty line; then, for each further line of stdin, makes and undoes them all and prints
+// how long both took, "both N". Changes the machine while it runs: for the lab.
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "base/mem.h"
@@ -39,7 +44,7 @@ static void read_changes(struct change_list *list)
 {
 	char line[4096];
 
-	while (fgets(line, sizeof(line), stdin)) {
+	while (fgets(line, sizeof(line), stdin) && *line != '\n') {
 		AUTO_STRV struct strv fields = { 0 };
 		const struct change_kind *kind;
 
@@ -104,17 +109,39 @@ static void write_bare(struct guest *guest)
 	}
 }
 
+static void time_each(const struct change_list *list)
+{
+	struct guest guest;
+	char line[64];
+
+	begin(&guest, "each");
+	while (fgets(line, sizeof(line), stdin)) {
+		long long began = now_us();
+
+		apply(&guest, list);
+		undo(&guest);
+		printf("both %lld\n", now_us() - began);
+		fflush(stdout);
+	}
+}
+
 int main(int argc, char **argv)
 {
+	bool each = argc == 3 && str_eq(argv[1], "--each");
 	struct change_list list = { 0 };
 	struct guest first, second;
 	long long began;
 
-	if (argc != 2)
-		errx(2, "usage: time-undo DIR <CHANGES");
+	if (argc != 2 && !each)
+		errx(2, "usage: time-undo [--each] DIR <CHANGES");
+	argv += each;
 	read_changes(&list);
 	if (chdir(argv[1]) < 0 || (mkdir("runs", 0755) < 0 && errno != EEXIST))
 		err(1, "%s", argv[1]);
+	if (each) {
+		time_each(&list);
+		return 0;
+	}
 	begin(&first, "first");
 	apply(&first, &list);
 	began = now_us();
