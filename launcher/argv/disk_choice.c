@@ -148,8 +148,7 @@ static bool choose_cache(struct argv_build *b, const struct profile_disk *disk,
 		[CACHE_UNSAFE] = { .no_flush = true },
 	};
 	struct image_place place = at_key(disk, disk->cache == CACHE_AUTO ? "aio" : "cache");
-	bool block = out->file && out->file->type == FILE_BLOCK,
-	     possible = !out->file || out->file->direct;
+	bool block = argv_is_block(out->file, disk->file), possible = !out->file || out->file->direct;
 	enum disk_cache cache = disk->cache;
 
 	if (cache == CACHE_AUTO)

@@ -74,6 +74,11 @@ bool argv_check_file(struct argv_build *b, const struct image_place *place, cons
 	return false;
 }
 
+bool argv_is_block(const struct file_fact *file, const char *path)
+{
+	return file ? file->type == FILE_BLOCK : str_starts(path, "/dev/");
+}
+
 int argv_add_fdset(struct argv_build *b, const char *what, const char *path, bool write,
 		   bool direct)
 {
@@ -111,8 +116,7 @@ static void print_image(const struct image_request *request, const char *driver,
 
 void argv_add_image(struct argv_build *b, const struct image_request *request)
 {
-	const struct file_fact *file = facts_file(b->facts, request->path);
-	const char *driver = file && file->type == FILE_BLOCK ? "host_device" : "file";
+	const char *driver = argv_is_block(facts_file(b->facts, request->path), request->path) ? "host_device" : "file";
 	AUTO_STR struct str executed = { 0 }, pasted = { 0 };
 	AUTO_FREE char *set = NULL;
 

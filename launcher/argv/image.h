@@ -34,6 +34,9 @@ int argv_add_fdset(struct argv_build *b, const char *what, const char *path, boo
 bool argv_check_file(struct argv_build *b, const struct image_place *place, const char *path,
 		     bool write, const struct file_fact **file);
 
+// A path in /dev that was not looked at (file NULL) is a block device's: nothing else there can be a disk.
+bool argv_is_block(const struct file_fact *file, const char *path);
+
 // A path as a word of a command that is shown to people; heap.
 char *argv_quote(const char *path);
 
