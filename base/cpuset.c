@@ -170,6 +170,25 @@ bool cpuset_parse_list(struct cpuset *set, const char *text)
 	return true;
 }
 
+bool cpuset_parse_mask(struct cpuset *set, const char *text)
+{
+	AUTO_STRV struct strv words = { 0 };
+	uint64_t word;
+
+	cpuset_zero(set);
+	strv_split(&words, text, ",");
+	for (size_t i = 0; i < words.count; i++) {
+		size_t place = words.count - 1 - i;
+
+		if (!str_parse_hex(str_strip(words.items[i]), &word) || word > UINT32_MAX ||
+		    (word && place >= CPUSET_MAX / 32))
+			return false;
+		if (word)
+			set->bits[place / 2] |= word << (place % 2 * 32);
+	}
+	return words.count > 0;
+}
+
 void cpuset_print_list(const struct cpuset *set, struct str *out)
 {
 	const char *comma = "";

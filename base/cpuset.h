@@ -36,6 +36,10 @@ void cpuset_minus(struct cpuset *set, const struct cpuset *other);
 // newline are allowed, "" is the empty set. False leaves *set alone: not a list, or a number ≥ CPUSET_MAX.
 bool cpuset_parse_list(struct cpuset *set, const char *text);
 
+// The mask form: words of 32 bits in hexadecimal, the highest first: "00000000,0000000c" (Linux, lib/vsprintf.c,
+// %*pb). A final newline is taken.
+bool cpuset_parse_mask(struct cpuset *set, const char *text);
+
 // Appends the list form; nothing for the empty set.
 void cpuset_print_list(const struct cpuset *set, struct str *out);
 

@@ -131,22 +131,33 @@ static void test_hex_masks(void **state)
 		{ "0", "" },
 	};
 
+	AUTO_STR struct str long_mask = { 0 };
+	struct cpuset set;
+
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		AUTO_STR struct str printed = { 0 };
 		AUTO_FREE char *list = NULL;
-		struct cpuset set, again;
+		struct cpuset again;
 
-		assert_true(mask_parse_hex(rows[i].text, &set));
+		assert_true(cpuset_parse_mask(&set, rows[i].text));
 		list = cpuset_text(&set);
 		assert_string_equal(list, rows[i].list);
 		mask_print_hex(&set, &printed);
-		assert_true(mask_parse_hex(str_text(&printed), &again));
+		assert_true(cpuset_parse_mask(&again, str_text(&printed)));
 		assert_true(cpuset_equal(&set, &again));
 	}
-	assert_false(mask_parse_hex("", &(struct cpuset){ 0 }));
-	assert_false(mask_parse_hex("0-3", &(struct cpuset){ 0 }));
-	assert_false(mask_parse_hex("100000000", &(struct cpuset){ 0 }));
+	assert_false(cpuset_parse_mask(&(struct cpuset){ 0 }, ""));
+	assert_false(cpuset_parse_mask(&(struct cpuset){ 0 }, "0-3"));
+	assert_false(cpuset_parse_mask(&(struct cpuset){ 0 }, "100000000"));
+	// as many words as the kernel was built for, more than a set here holds
+	for (int i = 0; i < CPUSET_MAX / 32; i++)
+		str_add(&long_mask, "00000000,");
+	str_add(&long_mask, "00000003\n");
+	assert_true(cpuset_parse_mask(&set, str_text(&long_mask)));
+	assert_int_equal(cpuset_count(&set), 2);
+	long_mask.text[7] = '1';
+	assert_false(cpuset_parse_mask(&set, str_text(&long_mask)));
 }
 
 static void test_partition_and_back(void **state)

@@ -35,6 +35,8 @@ static int open_tree(void **state)
 		      "huge = 18446744073709551616\n"
 		      "list = 0-3,8\n"
 		      "none = (null)\n"
+		      "old/core_cpus = 00000000,0000000c\nold/cpumap = 1,00000000\n"
+		      "old/shared_cpu_map = 0x\nold/shared_cpu_list = 5\n"
 		      "etc/hostname = inside\n"
 		      "absolute -> /etc/hostname\n"
 		      "climbing -> ../../../../../../../../etc/hostname\n"
@@ -146,6 +148,23 @@ static void check_links(struct root *root)
 	assert_string_equal(buf, "/absolute");
 	assert_int_equal(root_readlink(root, "dir/alias", buf, sizeof(buf)), 8);
 	assert_string_equal(buf, "hostname");
+}
+
+static void test_masks_stand_in_for_lists(void **state)
+{
+	struct fixture *f = *state;
+	struct cpuset cpus = { 0 };
+	AUTO_FREE char *text = NULL;
+
+	assert_int_equal(root_read_cpulist(&f->root, "old/core_cpus_list", &cpus), 0);
+	text = cpuset_text(&cpus);
+	assert_string_equal(text, "2-3");
+	assert_int_equal(root_read_cpulist(&f->root, "old/cpulist", &cpus), 0);
+	assert_true(cpuset_has(&cpus, 32) && cpuset_count(&cpus) == 1);
+	assert_int_equal(root_read_cpulist(&f->root, "old/shared_cpu_list", &cpus), 0);
+	assert_true(cpuset_has(&cpus, 5) && cpuset_count(&cpus) == 1);
+	assert_int_equal(root_read_cpulist(&f->root, "old/die_cpus_list", &cpus), -ENOENT);
+	assert_int_equal(root_read_cpulist(&f->root, "old/online", &cpus), -ENOENT);
 }
 
 static void test_links_stay_inside(void **state)
@@ -293,6 +312,7 @@ int main(void)
 		cmocka_unit_test(test_read_head),
 		cmocka_unit_test(test_read_all),
 		cmocka_unit_test(test_typed_reads_leave_out_alone),
+		cmocka_unit_test(test_masks_stand_in_for_lists),
 		cmocka_unit_test(test_links_stay_inside),
 		cmocka_unit_test(test_readlink),
 		cmocka_unit_test(test_what_a_directory_has),

@@ -99,7 +99,7 @@ static int read_banned(struct change_host *host, const char *path, struct cpuset
 	strv_split(&words, str_text(&answer), " \n");
 	for (size_t i = 0; i + 1 < words.count; i++) {
 		if (strcmp(words.items[i], "BANNED") == 0)
-			return mask_parse_hex(words.items[i + 1], banned) ? 0 : -EPROTO;
+			return cpuset_parse_mask(banned, words.items[i + 1]) ? 0 : -EPROTO;
 	}
 	return -EPROTO;
 }

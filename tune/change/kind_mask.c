@@ -49,24 +49,6 @@ char *mask_print_found(const char *like, const struct cpuset *present, const str
 	return mem_printf("%s %s", str_starts(like, "only ") ? "only" : "with", list);
 }
 
-// Words of 32 bits, the highest first: "00000000,0000000c" (Linux, lib/vsprintf.c, %*pb).
-bool mask_parse_hex(const char *text, struct cpuset *out)
-{
-	AUTO_STRV struct strv words = { 0 };
-	uint64_t word;
-
-	cpuset_zero(out);
-	strv_split(&words, text, ",");
-	for (size_t i = 0; i < words.count; i++) {
-		size_t place = words.count - 1 - i;
-
-		if (!str_parse_hex(words.items[i], &word) || word > UINT32_MAX || place >= CPUSET_MAX / 32)
-			return false;
-		out->bits[place / 2] |= word << (place % 2 * 32);
-	}
-	return words.count > 0;
-}
-
 void mask_print_hex(const struct cpuset *cpus, struct str *out)
 {
 	int highest = 0;
@@ -93,7 +75,7 @@ static int read_mask(struct change_host *host, const char *path, struct cpuset *
 	r = change_read_line(host, path, &line);
 	if (r < 0)
 		return r;
-	return (is_list(path) ? cpuset_parse_list(out, line) : mask_parse_hex(line, out)) ? 0 : -EINVAL;
+	return (is_list(path) ? cpuset_parse_list(out, line) : cpuset_parse_mask(out, line)) ? 0 : -EINVAL;
 }
 
 // irqbalance takes its words late. Nothing waits for it at a start; but at an end the next guest must find

@@ -9,7 +9,6 @@
 
 struct str;
 
-bool mask_parse_hex(const char *text, struct cpuset *out);
 void mask_print_hex(const struct cpuset *cpus, struct str *out);
 
 // The CPUs that "without 2-3 else 0-1" takes out, and those that stand in for them where they are all there is.

@@ -83,7 +83,7 @@ static bool read_hex(struct root *root, const char *path, struct cpuset *out)
 {
 	char text[CPUSET_MAX / 4 + CPUSET_MAX / 32 + 2];
 
-	return root_read(root, path, text, sizeof(text)) > 0 && mask_parse_hex(text, out);
+	return root_read(root, path, text, sizeof(text)) > 0 && cpuset_parse_mask(out, text);
 }
 
 static void read_masks(struct root *root, struct cgroup_facts *facts)

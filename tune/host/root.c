@@ -245,11 +245,33 @@ int root_read_int(struct root *root, const char *path, int *out)
 	return str_parse_int(str_strip(text), out) ? 0 : -EINVAL;
 }
 
+// The same set as a mask, all that very old kernels and some captures of machines have.
+static int read_mask_beside(struct root *root, const char *path, struct cpuset *out)
+{
+	static const struct {
+		const char *list, *mask;
+	} names[] = { { "cpulist", "cpumap" }, { "shared_cpu_list", "shared_cpu_map" }, { "_list", "" } };
+	char text[CPULIST_SIZE];
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+		if (str_ends(path, names[i].list)) {
+			size_t stem = strlen(path) - strlen(names[i].list);
+			AUTO_FREE char *mask = mem_printf("%.*s%s", (int)stem, path, names[i].mask);
+			int r = root_read(root, mask, text, sizeof(text));
+
+			return r < 0 ? r : cpuset_parse_mask(out, text) ? 0 : -EINVAL;
+		}
+	}
+	return -ENOENT;
+}
+
 int root_read_cpulist(struct root *root, const char *path, struct cpuset *out)
 {
 	char text[CPULIST_SIZE];
 	int r = root_read(root, path, text, sizeof(text));
 
+	if (r == -ENOENT)
+		return read_mask_beside(root, path, out);
 	if (r < 0)
 		return r;
 	return cpuset_parse_list(out, text) ? 0 : -EINVAL;
