@@ -1,7 +1,7 @@
 #!/bin/bash
 # Whoever dies while a key is held in the guest: the key does not stay down there, the host has its own keyboard,
 # and things go on. An unplugged device holds nothing either, and is there again when it comes back.
-# lab: limit=300
+
 . tests/lab/lib.sh
 . tests/lab/input.sh
 
