@@ -35,9 +35,12 @@ static void read_usb(struct usb_facts *facts)
 	root_finish(&root);
 }
 
+// An adopter knows by the journal before it has looked at anything else.
 static bool has_port(const struct keeper *keeper, const char *port)
 {
-	return strv_has(&keeper->usb.ports, port);
+	AUTO_FREE char *path = change_name_usb(port);
+
+	return strv_has(&keeper->usb.ports, port) || journal_find(&keeper->journal, "usb", path);
 }
 
 static void forget_port(struct keeper *keeper, const char *port)

@@ -85,6 +85,27 @@ is_hosts 1-2 || fail "the mouse was not given back: $(driver_of 1-2)"
 is_hosts 1-3 || fail "the tablet was not given back: $(driver_of 1-3)"
 cat "$SCRATCH/plugged.out"
 
+echo "The keeper is killed, and another takes over:"
+start plugged
+vfiorun usb plugged attach 1-2 --force
+kill_keeper plugged
+wait_state plugged orphan
+begin plugged adopt plugged
+wait_state plugged running
+refused "has 1-2 already" vfiorun usb plugged attach 1-2 --force
+vfiorun usb plugged detach 1-2
+wait_until "the host has its mouse" is_hosts 1-2
+
+echo "The keeper and QEMU are killed with one that was given by command:"
+vfiorun usb plugged attach 1-2 --force
+qemu=$(qemu_pid plugged)
+kill -KILL "${keepers[plugged]}" "$qemu"
+ended plugged 2>/dev/null
+is_lent 1-2 || fail "it was back already"
+vfiorun revert plugged
+is_hosts 1-2 || fail "the mouse was not given back: $(driver_of 1-2)"
+is_hosts 1-3 || fail "the tablet was not given back: $(driver_of 1-3)"
+
 echo "There at the start:"
 sed -i 's/^hotplug.*//' "$SCRATCH/plugged.conf"
 start plugged
