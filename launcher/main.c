@@ -22,7 +22,24 @@
 #include <fcntl.h>
 #include <linux/close_range.h>
 #include <signal.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
+
+enum { FEW_FDS = 1024, MAJOR_MEM = 1 };
+
+// A device that our caller has open, as one of a desktop's children may, would be held by us too, and its driver would
+// wait for us when it is to be taken away. Terminals and the likes of /dev/null are nobody's to take.
+static void let_devices_go(void)
+{
+	for (int fd = STDERR_FILENO + 1; fd < FEW_FDS; fd++) {
+		struct stat st;
+
+		if (fstat(fd, &st) == 0 && (S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode)) && !isatty(fd) &&
+		    major(st.st_rdev) != MAJOR_MEM)
+			close(fd);
+	}
+}
 
 // A closed standard descriptor would be given to the next file that is opened, and then written to. What
 // stands in for standard output takes nothing: who wanted a plan there learns that it was not printed.
@@ -34,6 +51,7 @@ static void fill_standard_fds(void)
 		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", modes[fd]) != fd)
 			_exit(1);
 	}
+	let_devices_go();
 	// what our caller left open is no business of QEMU's or a hook's
 	close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC);
 }
