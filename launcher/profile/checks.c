@@ -279,6 +279,11 @@ static void check_pci(const struct check *check, const struct profile_pci *pci)
 		diag_hint(CLASH("pci", pci->title, "romfile",
 				"pci \"%s\": rombar = off hides the ROM that romfile names", pci->title),
 			  "leave one of them out");
+	if (pci->bar_size.count && !pci->rebind)
+		diag_hint(CLASH("pci", pci->title, "bar_size",
+				"pci \"%s\": bar_size with rebind = no: the size can be put back only while no driver "
+				"has the device", pci->title),
+			  "leave one of them out");
 }
 
 // What is done to the desktop is done for a device.

@@ -66,6 +66,7 @@ WORDS(sink, "ps2", "virtio", "usb");
 #define FIELD_forwards	 struct strv
 #define FIELD_unit	 char *
 #define FIELD_units	 struct strv
+#define FIELD_bar_sizes	 struct strv
 #define FIELD_modules	 struct modules_request
 #define FIELD_selectors	 struct strv
 #define FIELD_hotkeys	 struct strv
@@ -215,6 +216,7 @@ static const struct profile_key keys[] = {
 	PCI(multifunction, tri, "functions of one slot stay together; default: auto"),
 	PCI(x_vga, tri, "legacy VGA ranges, for a guest without UEFI; default: auto, no"),
 	PCI(iommufd, tri, "reach it by /dev/iommu; default: auto, no"),
+	PCI(bar_size, bar_sizes, "BAR:SIZE, such as 1:16G, of resizable BARs while the guest has it; repeatable"),
 	PCI(optional, flag, "start without it where it is not there; default: no"),
 
 	ROW("usb", "hotplug", struct profile_usb, hotplug, flag,

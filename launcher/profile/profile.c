@@ -89,6 +89,7 @@ static void free_pci(struct profile_pci *pci)
 {
 	free(pci->title);
 	free(pci->romfile);
+	strv_finish(&pci->bar_size);
 }
 
 static void free_usb(struct profile_usb *usb)

@@ -102,6 +102,7 @@ struct profile_pci {
 	bool force, rebind, optional;
 	char *romfile; // absolute; NULL: the card's own
 	enum tri rombar, multifunction, x_vga, iommufd;
+	struct strv bar_size; // "1:16G", checked; each BAR once
 };
 
 struct profile_lookingglass {

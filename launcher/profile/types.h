@@ -5,6 +5,8 @@
 
 #include "launcher/profile/keys.h"
 
+#include <stdint.h>
+
 #include <stdbool.h>
 
 struct diag;
@@ -53,11 +55,13 @@ profile_parser value_parse_forwards;	// struct strv
 // types_pci.c
 profile_parser value_parse_unit;	// char *: a systemd unit, "auto", or NULL: none
 profile_parser value_parse_units;	// struct strv
+profile_parser value_parse_bar_sizes;	// struct strv of "BAR:SIZE", see bar_size_parse
 profile_parser value_parse_modules;	// struct modules_request
 // What the titles of [pci] and [mdev] look like.
 bool title_is_pci(const char *title);
 bool title_is_usb(const char *title);
 bool title_is_uuid(const char *title);
+bool bar_size_parse(const char *text, int *bar, uint64_t *size); // "1:16G"
 
 // types_input.c
 profile_parser value_parse_selectors; // struct strv, one a line

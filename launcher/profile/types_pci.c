@@ -149,6 +149,41 @@ void value_parse_units(const struct profile_key *row, const struct profile_value
 	value_parse_items(row, value, field, add_unit);
 }
 
+bool bar_size_parse(const char *text, int *bar, uint64_t *size)
+{
+	if (*text < '0' || *text > '5' || text[1] != ':' || !str_parse_size(text + 2, size) || *size < 1 << 20 ||
+	    (*size & (*size - 1)))
+		return false;
+	*bar = *text - '0';
+	return true;
+}
+
+static void add_bar_size(const struct profile_key *row, const struct profile_value *value, void *sizes)
+{
+	const struct strv *list = sizes;
+	uint64_t size;
+	int bar;
+
+	(void)row;
+	if (!bar_size_parse(value->text, &bar, &size)) {
+		diag_hint(value_reject(value, "not a BAR and its size"),
+			  "write the number of the BAR, 0 to 5, and a power of two of at least 1M: 1:16G");
+		return;
+	}
+	for (size_t i = 0; i < list->count; i++) {
+		if (list->items[i][0] == value->text[0]) {
+			diag_hint(value_reject(value, "named twice"), "leave one of the sizes of BAR %d out", bar);
+			return;
+		}
+	}
+	strv_add(sizes, value->text);
+}
+
+void value_parse_bar_sizes(const struct profile_key *row, const struct profile_value *value, void *field)
+{
+	value_parse_items(row, value, field, add_bar_size);
+}
+
 // The kernel takes - and _ for the same and shows the latter; MODULE_NAME_LEN is 56 bytes.
 static void add_module(const struct profile_key *row, const struct profile_value *value, void *modules)
 {

@@ -24,6 +24,10 @@
 	BUS "devices/" address " -> ../../../devices/pci0000:00/" address "\n" \
 	"sys/kernel/iommu_groups/" group "/devices/" address " -> ../../../../devices/pci0000:00/" address "\n"
 
+// 256M, and up to 2G
+#define SIZES "0000000000000f00"
+#define BAR_OF(last) "0x0000000000000000 0x00000000" last " 0x0000000000040200"
+
 #define DRIVER(name) BUS "drivers/" name "/unbind = \n"
 #define MODULE(name) "sys/module/" name "/initstate = live\nsys/module/" name "/refcnt = 0\n"
 
@@ -31,6 +35,8 @@ const char fakepci_manifest[] =
 	DEVICE(GPU, "0000:06:00.0", "13")
 	DEVICE(SOUND, "0000:06:00.1", "13")
 	DEVICE(SPARE, "0000:07:00.0", "14")
+	SPARE "/resource = " BAR_OF("0fffffff") "\n"
+	SPARE "/resource0_resize = " SIZES "\n"
 	DRIVER("radeon")
 	DRIVER("snd_hda_intel")
 	GPU "/driver -> ../../../bus/pci/drivers/radeon\n"
@@ -195,6 +201,19 @@ static void move_framebuffer(const char *tree)
 		tree_link(tree, link, "../../../bus/platform/drivers/simple-framebuffer");
 }
 
+static void resize(const char *tree)
+{
+	AUTO_FREE char *order = get(tree, SPARE "/resource0_resize");
+	int bit;
+
+	if (str_eq(order, SIZES))
+		return;
+	tree_write(tree, SPARE "/resource0_resize", SIZES "\n");
+	if (!has_driver(tree, 2, NULL) && str_parse_int(order, &bit) && bit >= 8 && bit <= 11)
+		tree_writef(tree, SPARE "/resource", "0x0000000000000000 0x%016llx 0x0000000000040200\n",
+			    (1ULL << (20 + bit)) - 1);
+}
+
 // Nobody wants 1-2:1.2.
 static void move_usb(const char *tree)
 {
@@ -219,6 +238,7 @@ void fakepci_kernel(const char *tree)
 	make_nodes(tree);
 	move_framebuffer(tree);
 	move_usb(tree);
+	resize(tree);
 }
 
 // ---- programs

@@ -16,6 +16,7 @@ struct str;
 //                        that is there (sys/bus/pci/drivers/NAME)
 //   vfio-pci             is there once its module is loaded, which brings vfio and vfio_iommu_type1
 //   vtcon1/bind, and the platform device simple-framebuffer.0
+//   resource0_resize     of 0000:07:00.0, whose BAR 0 is of 256M and can be of up to 2G, while no driver has it
 //   the USB device 1-2, two of whose three interfaces usbhid has, with unbind and drivers_probe
 // The unit display.service is active, absent.service is not there.
 extern const char fakepci_manifest[];

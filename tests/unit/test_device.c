@@ -165,6 +165,40 @@ static void rebind_no(void **state)
 	world_finish(&world);
 }
 
+// While a BAR is resized no driver has the device. One that has its size already is as any other.
+static void bars_of_another_size(void **state)
+{
+	static const char cards[] =
+		"0000:06:00.0 120000 1002:6798 group=13 driver=amdgpu bar1=e0000000-efffffff sizes1=f00\n"
+		"0000:07:00.0 120000 1002:6798 group=14 driver=vfio-pci override=vfio-pci "
+		"bar1=d0000000-dfffffff sizes1=300";
+	struct world world;
+
+	(void)state;
+	world_make(&world, cards);
+	world_check(&world, "[pci \"06:00.0\"]\nbar_size = 1:1G\n",
+		    "pass 0000:06:00.0\n"
+		    "bind 0000:06:00.0: amdgpu -> none override=vfio-pci\n"
+		    "resize resource1_resize: 256M -> 1G\n"
+		    "bind 0000:06:00.0: none override=vfio-pci -> vfio-pci override=vfio-pci\n"
+		    "owner 13: ? -> uid=1000 gid=1000 mode=0600\n");
+	world_check(&world, "[pci \"07:00.0\"]\nbar_size = 1:512M\n",
+		    "pass 0000:07:00.0\n"
+		    "bind 0000:07:00.0: vfio-pci override=vfio-pci -> none override=vfio-pci\n"
+		    "resize resource1_resize: 256M -> 512M\n"
+		    "bind 0000:07:00.0: none override=vfio-pci -> vfio-pci override=vfio-pci\n"
+		    "owner 14: ? -> uid=1000 gid=1000 mode=0600\n");
+	world_check(&world, "[pci \"06:00.0\"]\nbar_size = 1:256M\n",
+		    "pass 0000:06:00.0\n"
+		    "bind 0000:06:00.0: amdgpu -> vfio-pci override=vfio-pci\n"
+		    "owner 13: ? -> uid=1000 gid=1000 mode=0600\n");
+	world_plan(&world, "[pci \"06:00.0\"]\nbar_size = 1:4G\n");
+	world_expect(&world, "bar-size", "BAR 1 of 0000:06:00.0 can't be 4G: it can be 256M, 512M, 1G, 2G");
+	world_plan(&world, "[pci \"06:00.0\"]\nbar_size = 0:1G\n");
+	world_expect(&world, "bar-size", "BAR 0 of 0000:06:00.0|the kernel offers no other size|Linux 6.1");
+	world_finish(&world);
+}
+
 static void what_the_host_needs(void **state)
 {
 	struct world world;
@@ -660,6 +694,7 @@ int main(void)
 		cmocka_unit_test(titles),
 		cmocka_unit_test(what_is_bound_stays_bound),
 		cmocka_unit_test(rebind_no),
+		cmocka_unit_test(bars_of_another_size),
 		cmocka_unit_test(what_the_host_needs),
 		cmocka_unit_test(the_only_gpu),
 		cmocka_unit_test(the_last_keyboard),

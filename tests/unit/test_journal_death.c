@@ -85,6 +85,7 @@ static const struct row devices[] = {
 	{ "module", "vfio-pci", "loaded" },
 	{ "bind", "/sys/bus/pci/devices/0000:06:00.0", "vfio-pci override=vfio-pci" },
 	{ "bind", "/sys/bus/pci/devices/0000:06:00.1", "vfio-pci override=vfio-pci" },
+	{ "resize", "/sys/bus/pci/devices/0000:07:00.0/resource0_resize", "1G" },
 	{ "bind", "/sys/bus/pci/devices/0000:07:00.0", "none override=vfio-pci" },
 	{ "owner", "/dev/vfio/13", "mode=0640" },
 	{ "usb", "/sys/bus/usb/devices/1-2", "lent" },

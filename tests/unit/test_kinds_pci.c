@@ -491,6 +491,58 @@ static void test_module_out_and_in(void **state)
 	assert_value("module", "radeon", "loaded");
 }
 
+// ---- resize
+
+static void test_resize_and_back(void **state)
+{
+	static const char path[] = SPARE "/resource0_resize";
+
+	(void)state;
+	assert_value("resize", path, "256M");
+	apply("resize", path, "1G");
+	assert_value("resize", path, "1G");
+	take_back();
+	assert_value("resize", path, "256M");
+	refuse("resize", path, "4G", -EIO, "asked for 4G, got 256M");
+	take_back();
+}
+
+// The whole way: no driver, the size, vfio-pci; and back.
+static void test_resize_between_two_bindings(void **state)
+{
+	(void)state;
+	apply("module", "vfio-pci", "loaded");
+	apply("bind", SPARE, "none override=vfio-pci");
+	apply("resize", SPARE "/resource0_resize", "2G");
+	apply("bind", SPARE, VFIO);
+	assert_value("bind", SPARE, VFIO);
+	assert_value("resize", SPARE "/resource0_resize", "2G");
+	take_back();
+}
+
+// The kernel found no place, and the BAR has none: that is of our making, and is put back.
+static void test_resize_without_a_place(void **state)
+{
+	static const char path[] = SPARE "/resource0_resize";
+
+	(void)state;
+	apply("resize", path, "1G");
+	tree_write(fake.tree, SPARE "/resource" + 1, "0x0000000000000000 0x0000000000000000 0x0000000000000000\n");
+	assert_value("resize", path, "0");
+	assert_false(undo("somebody else changed it"));
+}
+
+static void test_resize_refusals(void **state)
+{
+	(void)state;
+	refuse("resize", SPARE "/resource1_resize", "1G", -ENOENT, "does not exist");
+	refuse("resize", SPARE "/resource6_resize", "1G", -EINVAL, "not a resizable BAR");
+	refuse("resize", SPARE "/rom_resize", "1G", -EINVAL, "not a resizable BAR");
+	refuse("resize", SPARE "/resource0_resize", "3G", -EINVAL, "not a size");
+	refuse("resize", SPARE "/resource0_resize", "much", -EINVAL, "not a size");
+	assert_as_before();
+}
+
 // ---- usb
 
 #define USB "/sys/bus/usb/devices/1-2"
@@ -660,6 +712,10 @@ int main(void)
 		ON_HOST(test_module_that_others_use_stays),
 		ON_HOST(test_module_out_and_in),
 		ON_HOST(test_module_that_is_not_there),
+		ON_HOST(test_resize_and_back),
+		ON_HOST(test_resize_between_two_bindings),
+		ON_HOST(test_resize_without_a_place),
+		ON_HOST(test_resize_refusals),
 		ON_HOST(test_usb_is_lent_and_given_back),
 		ON_HOST(test_usb_is_one_guests),
 		ON_HOST(test_usb_alone_goes_back),

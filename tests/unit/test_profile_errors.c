@@ -344,6 +344,8 @@ static void test_pci_values(void **state)
 		{ "[pci \"06:00.0\"]\ngroup = all\n", 5, "group = all", "none or auto" },
 		{ "[pci \"06:00.0\"]\nforce = auto\n", 5, "neither yes nor no", "yes or no" },
 		{ "[pci \"06:00.0\"]\nrebind = maybe\n", 5, "neither yes nor no", "yes or no" },
+		{ "[pci \"06:00.0\"]\nbar_size = 1:16G\nrebind = no\n", 5, "only while no driver has the device",
+		  "leave one of them out" },
 		{ "[pci \"06:00.0\"]\nromfile = x.rom\nrombar = off\n", 5, "hides the ROM",
 		  "leave one of them out" },
 		{ "[mdev \"igpu\"]\n", 4, "not a title", "UUID" },

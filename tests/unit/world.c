@@ -75,6 +75,8 @@ static void read_value(struct pci_facts *pci, struct pci_device *device, const c
 		device->parent = (int)(parent - pci->items);
 	} else if (str_eq(key, "bar1")) {
 		assert_int_equal(sscanf(value, "%lx-%lx", &detail->bars[1].start, &detail->bars[1].end), 2);
+	} else if (str_eq(key, "sizes1")) {
+		assert_true(str_parse_hex(value, &detail->bars[1].sizes));
 	} else {
 		fail_msg("no such word: %s", key);
 	}

@@ -39,6 +39,7 @@ static const struct change_kind *const kinds[] = {
 	&change_kind_mask,
 	&change_kind_affinity,
 	&change_kind_usb,
+	&change_kind_resize,
 };
 
 const struct change_kind *const *change_kinds(size_t *count)

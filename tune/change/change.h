@@ -71,6 +71,7 @@ struct change {
 //   affinity "CPUS" for "TID.STARTTIME", or "kept": put      "CPUS"; of a kept one "lost", where the
 //            back as it is today whenever the kernel has      kernel widened or cut it; "gone"
 //            lost it
+//   resize   "16G" for a BAR's resourceN_resize              the same; "0": it has no place
 //   usb      "lent" for the device directory                 "INTERFACE=DRIVER …", or "lent" of a
 //            /sys/bus/usb/devices/PORT: the host's drivers   device without interfaces
 //            have none of its interfaces

@@ -14,7 +14,7 @@ extern const struct change_kind change_kind_set, change_kind_file, change_kind_p
 	change_kind_hold, change_kind_inhibit, change_kind_shm, change_kind_aside, change_kind_bind,
 	change_kind_owner, change_kind_module, change_kind_unit, change_kind_console,
 	change_kind_cgroup, change_kind_cpuset, change_kind_token, change_kind_mask, change_kind_affinity,
-	change_kind_usb;
+	change_kind_usb, change_kind_resize;
 
 // What the kinds that are about files share (kind_file.c). The directory that the path is in, without following
 // any link, since users write to /dev/shm; `name` points into the path. Returns a descriptor or -errno.

@@ -17,6 +17,11 @@ char *change_name_mdev(const char *uuid)
 	return mem_printf("/sys/bus/mdev/devices/%s", uuid);
 }
 
+char *change_name_bar(const char *address, int bar)
+{
+	return mem_printf(PCI "/devices/%s/resource%d_resize", address, bar);
+}
+
 char *change_name_usb(const char *port)
 {
 	return mem_printf("/sys/bus/usb/devices/%s", port);

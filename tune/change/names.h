@@ -4,6 +4,7 @@
 
 char *change_name_pci(const char *address);    // the device of a `bind`; the caller frees
 char *change_name_mdev(const char *uuid);      // a mediated device, as QEMU's sysfsdev wants it; the caller frees
+char *change_name_bar(const char *address, int bar); // the size of a device's BAR; the caller frees
 char *change_name_usb(const char *port);	       // the device of a `usb`; the caller frees
 char *change_name_cgroup(const char *path);    // "/vfiorun-NAME" below the mount of cgroup v2; the caller frees
 char *change_name_irq(int number);	       // the mask of an interrupt, a list; the caller frees

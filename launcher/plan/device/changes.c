@@ -5,6 +5,7 @@
 
 #include "base/cleanup.h"
 #include "base/mem.h"
+#include "launcher/profile/types.h"
 #include "tune/change/names.h"
 
 #include <string.h>
@@ -193,6 +194,50 @@ static char *binding_why(const struct plan_device *device, const struct profile_
 	return mem_printf("for the guest%s", section->rebind ? "" : "; it is not given back, as asked");
 }
 
+static bool has_size(const struct pci_bar *bar, uint64_t size)
+{
+	return bar->end && bar->end - bar->start + 1 == size;
+}
+
+// Those that are not so already.
+static size_t add_sizes(const struct profile_pci *section, const struct pci_device *device, struct plan *plan)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < section->bar_size.count; i++) {
+		const char *text = section->bar_size.items[i];
+		AUTO_STR struct str was = { 0 }, want = { 0 };
+		AUTO_FREE char *path = NULL;
+		const struct pci_bar *bar;
+		uint64_t size = 0;
+		int number = 0;
+
+		if (!bar_size_parse(text, &number, &size) || has_size(&device->detail.bars[number], size))
+			continue;
+		bar = &device->detail.bars[number];
+		path = change_name_bar(device->address, number);
+		str_add_size(&was, bar->end ? bar->end - bar->start + 1 : 0);
+		str_add_size(&want, size);
+		if (plan)
+			change_add(&plan->changes, "resize", path, was.text, want.text,
+				   "asked for: the guest sees BAR %d as large as that", number);
+		n++;
+	}
+	return n;
+}
+
+// The kernel changes a BAR's size while no driver has the device.
+static void add_resize(const struct profile_pci *section, const struct pci_device *device, struct plan *plan)
+{
+	static const char between[] = "none override=vfio-pci";
+	AUTO_FREE char *path = change_name_pci(device->address), *was = binding_now(device);
+
+	if (device->driver || !str_eq(device->detail.override, "vfio-pci"))
+		change_add(&plan->changes, "bind", path, was, between, "no driver may have it while a BAR is resized");
+	add_sizes(section, device, plan);
+	change_add(&plan->changes, "bind", path, between, "vfio-pci override=vfio-pci", "for the guest");
+}
+
 static void add_bind(const struct profile *profile, const struct facts *facts, struct plan *plan,
 		     const struct plan_device *device)
 {
@@ -203,6 +248,10 @@ static void add_bind(const struct profile *profile, const struct facts *facts, s
 	AUTO_FREE char *want = mem_printf("%s override=vfio-pci%s", device->passed ? "vfio-pci" : "none",
 					  device->passed && !section->rebind ? " rebind=no" : "");
 
+	if (device->passed && device->named && add_sizes(section, fact, NULL)) {
+		add_resize(section, fact, plan);
+		return;
+	}
 	// one that is on vfio-pci already is used as it is, and left like that
 	if (device->passed ? !is_bound(device) : !str_eq(fact->detail.override, "vfio-pci"))
 		change_add(&plan->changes, "bind", path, was, want, "%s", why);

@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "launcher/plan/inputs.h"
 #include "launcher/plan/needs.h"
+#include "launcher/profile/types.h"
 
 // --- never
 
@@ -212,6 +213,50 @@ static void refuse_parted(struct choosing *c, const struct choice *choice)
 		refuse(c, choice, "pci-parted", reason, "pass one of them instead, or remove them first");
 }
 
+// --- sizes
+
+static void add_sizes(uint64_t sizes, struct str *out)
+{
+	for (int i = 0; i < 44; i++) {
+		if (!(sizes >> i & 1))
+			continue;
+		str_add(out, out->len ? ", " : "");
+		str_add_size(out, UINT64_C(1) << (20 + i));
+	}
+}
+
+static void check_bar_size(struct choosing *c, const struct choice *choice, const char *text)
+{
+	const struct pci_device *device = choice->device;
+	AUTO_STR struct str there = { 0 };
+	struct diag *diag;
+	uint64_t size = 0;
+	int bar = 0;
+
+	if (!bar_size_parse(text, &bar, &size) || device->detail.bars[bar].sizes & size >> 20)
+		return;
+	add_sizes(device->detail.bars[bar].sizes, &there);
+	diag = choosing_report(c, DIAG_HOST_ERROR, "bar-size", choice->section,
+			       there.len ? "BAR %d of %s can't be %s: it can be %s" :
+					   "BAR %d of %s can't be %s: the kernel offers no other size%s",
+			       bar, device->address, text + 2, str_text(&there));
+	if (!there.len)
+		diag_hint(diag, "it takes Linux 6.1 or later and a device with resizable BARs; some need \"above 4G "
+				"decoding\" in the firmware");
+}
+
+static void check_bar_sizes(struct choosing *c, const struct choice *choice)
+{
+	const struct strv *sizes = &choice->section->bar_size;
+
+	if (sizes->count && c->facts->live && !c->facts->root)
+		diag_hint(choosing_report(c, DIAG_HOST_ERROR, "bar-size", choice->section,
+					  "only root can change the size of a BAR of %s", choice->device->address),
+			  "run vfiorun as root, or leave bar_size out");
+	for (size_t i = 0; i < sizes->count && choice->named; i++)
+		check_bar_size(c, choice, sizes->items[i]);
+}
+
 void choosing_refuse(struct choosing *c)
 {
 	static void (*const checks[])(struct choosing *, const struct choice *) = {
@@ -220,6 +265,7 @@ void choosing_refuse(struct choosing *c)
 		refuse_last_input,
 		refuse_shared_input,
 		refuse_parted,
+		check_bar_sizes,
 	};
 
 	for (size_t i = 0; i < c->n_choices; i++) {
