@@ -249,11 +249,13 @@ static void check_bar_sizes(struct choosing *c, const struct choice *choice)
 {
 	const struct strv *sizes = &choice->section->bar_size;
 
+	if (!choice->named)
+		return;
 	if (sizes->count && c->facts->live && !c->facts->root)
 		diag_hint(choosing_report(c, DIAG_HOST_ERROR, "bar-size", choice->section,
 					  "only root can change the size of a BAR of %s", choice->device->address),
 			  "run vfiorun as root, or leave bar_size out");
-	for (size_t i = 0; i < sizes->count && choice->named; i++)
+	for (size_t i = 0; i < sizes->count; i++)
 		check_bar_size(c, choice, sizes->items[i]);
 }
 
