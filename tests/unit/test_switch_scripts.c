@@ -22,7 +22,8 @@
 //	deadline 200ms | never		from now; compared
 //
 // Each script runs twice: with switch_tick called when it is due, and with it never called, where the
-// results must be the same, if later.
+// results must be the same, if later. Then again and again, with each command before each event of it: nothing
+// goes down or comes up twice on a side, and nothing stays down.
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "base/io.h"
@@ -48,8 +49,10 @@ enum { DEVICES_MAX = 8, WORDS_MAX = 64 };
 struct device {
 	char *name;
 	int grab_result;
-	struct keyset seen;
+	struct keyset seen, down; // by the next grab; on its clone
 };
+
+enum { NOWHERE = -1 };
 
 struct script {
 	const char *path;
@@ -60,7 +63,11 @@ struct script {
 	struct switch_engine *engine;
 	uint64_t now;
 	struct device devices[DEVICES_MAX];
+	struct keyset guest_down;
 	struct str got, report; // since the last statement; the report that is being written
+
+	int insert_at, n_steps; // before which event or statement a command is given; how many there were
+	enum switch_command insert;
 };
 
 static void __attribute__((format(printf, 2, 3), noreturn))
@@ -110,8 +117,25 @@ static void collect(struct script *script, const char *to, int device, const str
 	str_finish(&script->report);
 }
 
+static void track(struct script *script, enum switch_side side, int device, const struct switch_event *event)
+{
+	struct keyset *down = side == SWITCH_HOST ? &script->devices[device].down : &script->guest_down;
+	char name[KEYNAME_ROOM];
+
+	if (event->type != EV_KEY)
+		return;
+	if (keyset_has(down, event->code) != (event->value != 1))
+		give_up(script, "command %d at step %d: %s %d, which is so already on side %d", script->insert,
+			script->insert_at, keyname_print(event->code, name), event->value, side);
+	if (event->value == 1)
+		keyset_add(down, event->code);
+	else if (event->value == 0)
+		keyset_remove(down, event->code);
+}
+
 static void on_event(void *context, enum switch_side side, int device, const struct switch_event *event)
 {
+	track(context, side, device, event);
 	collect(context, side == SWITCH_HOST ? "host" : "guest", device, event);
 }
 
@@ -244,8 +268,16 @@ static int find_device(const struct script *script, const char *name)
 	give_up(script, "no device and no statement: %s", name ? name : "(nothing)");
 }
 
+// A place where a command may come.
+static void step(struct script *script)
+{
+	if (script->engine && script->n_steps++ == script->insert_at)
+		switch_command(script->engine, script->now, script->insert);
+}
+
 static void feed(struct script *script, int device, uint16_t type, uint16_t code, int32_t value)
 {
+	step(script);
 	switch_feed(script->engine, script->now, device, &(struct switch_event){ type, code, value });
 }
 
@@ -420,7 +452,7 @@ static void do_deadline(struct script *script, char **words)
 {
 	uint64_t want = parse_time(script, words[1]), due = switch_deadline(script->engine);
 
-	if (script->ticks && want != (due == SWITCH_NEVER ? due : due - script->now))
+	if (script->ticks && script->insert_at == NOWHERE && want != (due == SWITCH_NEVER ? due : due - script->now))
 		give_up(script, "the deadline is in %lld µs", (long long)(due - script->now));
 }
 
@@ -477,7 +509,7 @@ static void run_statement(struct script *script, const char *line)
 
 static void compare(struct script *script, const struct str *want)
 {
-	if (strcmp(str_text(&script->got), str_text(want)) != 0)
+	if (script->insert_at == NOWHERE && strcmp(str_text(&script->got), str_text(want)) != 0)
 		give_up(script, "before this line\nwanted:\n%sgot:\n%s", str_text(want),
 			str_text(&script->got));
 }
@@ -508,6 +540,7 @@ static void run_lines(struct script *script, const struct strv *lines)
 			script->in_setup = false;
 		else
 			run_statement(script, line);
+		step(script);
 	}
 	if (script->in_setup)
 		give_up(script, "no line with ---");
@@ -523,27 +556,61 @@ static void split_lines(const char *text, struct strv *lines)
 	}
 }
 
-static void run_script(const char *path, bool ticks)
+static bool is_side_clean(const struct script *script, enum switch_side side)
 {
-	struct script script = { .path = path, .ticks = ticks, .config = SWITCH_CONFIG_DEFAULT };
-	AUTO_STRV struct strv lines = { 0 };
-	AUTO_STR struct str text = { 0 };
+	bool clean = side == SWITCH_HOST || keyset_is_empty(&script->guest_down);
 
-	assert_int_equal(io_read_file(AT_FDCWD, path, &text, 1 << 16, NULL), 0);
-	split_lines(str_text(&text), &lines);
-	run_lines(&script, &lines);
+	for (int i = 0; side == SWITCH_HOST && i < DEVICES_MAX; i++)
+		clean &= keyset_is_empty(&script->devices[i].down);
+	return clean;
+}
+
+// Time passes, then every device is unplugged.
+static void end_all(struct script *script)
+{
+	script->now += 10000000;
+	switch_tick(script->engine, script->now);
+	if (!is_side_clean(script, !switch_get_side(script->engine)))
+		give_up(script, "command %d at step %d: a key stays down on the side that was left", script->insert,
+			script->insert_at);
+	for (int i = 0; i < DEVICES_MAX; i++)
+		switch_remove(script->engine, script->now, i);
+	if (!is_side_clean(script, SWITCH_HOST) || !is_side_clean(script, SWITCH_GUEST))
+		give_up(script, "command %d at step %d: a key stays down", script->insert, script->insert_at);
+}
+
+// Returns how many places for a command there are.
+static int run_script(const char *path, const struct strv *lines, bool ticks, int insert_at, enum switch_command insert)
+{
+	struct script script = { .path = path, .ticks = ticks, .config = SWITCH_CONFIG_DEFAULT,
+				 .insert_at = insert_at, .insert = insert };
+
+	run_lines(&script, lines);
+	end_all(&script);
 	switch_free(script.engine);
 	chords_finish(&script.chords);
 	for (int i = 0; i < DEVICES_MAX; i++)
 		free(script.devices[i].name);
 	str_finish(&script.got);
 	str_finish(&script.report);
+	return script.n_steps;
 }
 
 static void test_script(void **state)
 {
-	run_script(*state, true);
-	run_script(*state, false);
+	AUTO_STRV struct strv lines = { 0 };
+	AUTO_STR struct str text = { 0 };
+	int steps;
+
+	assert_int_equal(io_read_file(AT_FDCWD, *state, &text, 1 << 16, NULL), 0);
+	split_lines(str_text(&text), &lines);
+	run_script(*state, &lines, false, NOWHERE, SWITCH_TOGGLE);
+	steps = run_script(*state, &lines, true, NOWHERE, SWITCH_TOGGLE);
+	assert_true(steps > 0);
+	for (int at = 0; at < steps; at++) {
+		for (int command = 0; command < SWITCH_COMMANDS; command++)
+			run_script(*state, &lines, true, at, (enum switch_command)command);
+	}
 }
 
 int main(void)
