@@ -294,21 +294,27 @@ static void lose(struct device *device)
 	switcher->setup.gone(switcher->setup.context, id);
 }
 
+// The kernel's own time of it: what was pressed in time for a hotkey was so however late it is read.
+static uint64_t time_of(const struct input_event *event)
+{
+	return (uint64_t)event->input_event_sec * 1000000 + (uint64_t)event->input_event_usec;
+}
+
 // No handler removes a device while its events are fed, so it stays where it is.
 static void feed_all(struct device *device, const struct input_event *events, size_t n)
 {
 	struct switch_engine *engine = device->switcher->engine;
-	uint64_t now = now_us();
 
 	device->stale = false;
 	for (size_t i = 0; i < n && !device->stale; i++) {
 		const struct switch_event event = { events[i].type, events[i].code, events[i].value };
 
 		device->lost |= event.type == EV_SYN && event.code == SYN_DROPPED;
-		switch_feed(engine, now, device->id, &event);
+		switch_feed(engine, time_of(&events[i]), device->id, &event);
 	}
 }
 
+// Edge triggered: whatever comes after a short read wakes us anew.
 static void read_real(void *context, uint32_t ready)
 {
 	struct device *device = context;
@@ -316,16 +322,18 @@ static void read_real(void *context, uint32_t ready)
 	ssize_t size;
 
 	(void)ready;
-	size = read(device->fd, events, sizeof(events));
-	if (size < 0 && (errno == EAGAIN || errno == EINTR))
-		return;
-	if (size <= 0) {
-		lose(device);
-		return;
-	}
-	feed_all(device, events, (size_t)size / sizeof(events[0]));
-	if (device->lost)
-		resync(device);
+	do {
+		size = read(device->fd, events, sizeof(events));
+		if (size < 0 && (errno == EAGAIN || errno == EINTR))
+			return;
+		if (size <= 0) {
+			lose(device);
+			return;
+		}
+		feed_all(device, events, (size_t)size / sizeof(events[0]));
+		if (device->lost)
+			resync(device);
+	} while (size == (ssize_t)sizeof(events));
 }
 
 /* What readers of our devices say back: LEDs */
@@ -395,8 +403,10 @@ void switcher_free(struct switcher *switcher)
 static int open_device(struct device *device, const char *phys, struct err *err)
 {
 	struct input_kind *kind = &device->kind;
-	int r = input_kind_read(device->fd, kind);
+	int r = input_kind_read(device->fd, kind), clock = CLOCK_MONOTONIC;
 
+	if (r == 0 && ioctl(device->fd, EVIOCSCLOCKID, &clock) < 0)
+		r = -errno;
 	if (r < 0)
 		return err_sys(err, r, "asking the device what it is");
 	if (kind->abs >> ABS_MT_SLOT & 1)
@@ -412,7 +422,7 @@ static int watch_device(struct device *device, struct err *err)
 
 	device->real = (struct loop_source){ device->fd, read_real, device };
 	device->clone = (struct loop_source){ device->uinput, read_clone, device };
-	r = loop_add(loop, &device->real, EPOLLIN);
+	r = loop_add(loop, &device->real, EPOLLIN | EPOLLET);
 	if (r == 0)
 		r = loop_add(loop, &device->clone, EPOLLIN);
 	return r < 0 ? err_sys(err, r, "watching %s", device->kind.name) : 0;

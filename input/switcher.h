@@ -3,7 +3,8 @@
 // decides. Refuses to open a device (descriptors are handed in), and to know where they come from.
 //
 // An event costs no allocation, and a report three system calls: the wait, a read that takes all that is
-// there, and one write a side. Every real device is read until a read comes back short, never until EAGAIN.
+// there, and one write a side. Every real device is read until a read comes back short, never until EAGAIN,
+// and nobody asks for the time: events bring their own.
 #pragma once
 
 #include "input/guest.h"
