@@ -119,7 +119,7 @@ static int open_guest_node(struct root *root, const char *phys, struct input_dev
 	}
 }
 
-// QEMU opens it by a path that the plan knew before the node had a number.
+// QEMU opens it by a path that the plan knew before the node had a number. The mode first, while the node is ours.
 static int give_node(const struct keeper *keeper, const char *link, int fd, const char *node, struct err *err)
 {
 	const struct plan *plan = keeper->state.plan;

@@ -108,8 +108,9 @@ static const struct need {
 	{ CAP_SYS_ADMIN, makes_kvm_node }, // a mount namespace with a device node in it
 	{ CAP_MKNOD, makes_kvm_node },
 	{ CAP_NET_ADMIN, opens_taps },
-	{ CAP_SYS_PTRACE, shares_input }, // an adopter has the guest's devices from QEMU's descriptors
-	{ CAP_FOWNER, shares_input },	  // the mode of the nodes that QEMU opens
+	// an adopter has the guest's devices from QEMU's descriptors; and who holds one that is busy is to be named,
+	// also when it is another user's process, or has rights that we gave up
+	{ CAP_SYS_PTRACE, shares_input },
 };
 
 static bool is_needed(const struct plan *plan, unsigned capability)
