@@ -6,10 +6,11 @@
 //	evdev free NODE			succeeds if nobody holds its grab
 //	evdev make NAME keyboard|mouse	makes a device, prints its node, and sends the reports that stdin has, one a
 //					line: TYPE:CODE:VALUE ...; ends with stdin
-//	evdev storm NAME RATE		makes a keyboard that, from a byte on stdin until its end, types on, RATE
-//					key events a second; then prints how many presses that were
+//	evdev storm NAME RATE		makes a keyboard that, from a byte on stdin until another, or its end, types
+//					on, RATE key events a second; then prints how many presses that were
 //	evdev node NAME [PHYS]		the node of the device of that name, whose phys begins so
 //	evdev leds NODE			codes of the LEDs that are lit
+//	evdev light NODE LED 0|1	puts one on or out, as whoever reads the device does
 #include "base/cleanup.h"
 #include "base/mem.h"
 #include "base/str.h"
@@ -81,6 +82,17 @@ static int leds(char **words)
 		return 1;
 	print_bits(&lit, LED_CNT);
 	return 0;
+}
+
+static int light(char **words)
+{
+	struct input_event events[2];
+
+	memset(events, 0, sizeof(events));
+	events[0].type = EV_LED;
+	events[0].code = (uint16_t)atoi(words[1]);
+	events[0].value = atoi(words[2]);
+	return write(open_node(words[0]), events, sizeof(events)) != (ssize_t)sizeof(events);
 }
 
 static int grab(char **words)
@@ -244,8 +256,11 @@ static const struct {
 	const char *word;
 	int words;
 	int (*run)(char **words);
-} commands[] = { { "watch", 1, watch },	 { "held", 1, held }, { "leds", 1, leds },   { "free", 1, is_free },
-		 { "grab", 1, grab },	 { "make", 2, make }, { "storm", 2, storm }, { "node", 1, print_node } };
+} commands[] = {
+	{ "watch", 1, watch }, { "held", 1, held }, { "leds", 1, leds },   { "light", 3, light },
+	{ "free", 1, is_free }, { "grab", 1, grab }, { "make", 2, make }, { "storm", 2, storm },
+	{ "node", 1, print_node },
+};
 
 int main(int argc, char **argv)
 {
@@ -253,7 +268,7 @@ int main(int argc, char **argv)
 		if (strcmp(commands[i].word, argv[1]) == 0 && argc - 2 >= commands[i].words)
 			return commands[i].run(argv + 2);
 	}
-	fputs("usage: evdev watch|held|leds|grab|free NODE, node NAME [PHYS], make NAME keyboard|mouse, "
-	      "storm NAME RATE\n", stderr);
+	fputs("usage: evdev watch|held|leds|grab|free NODE, light NODE LED 0|1, node NAME [PHYS], "
+	      "make NAME keyboard|mouse, storm NAME RATE\n", stderr);
 	return 2;
 }

@@ -3,6 +3,8 @@
 // the write into a device to the read from its copy), CPU time a report, and what is lost of a fast mouse.
 //	input-bench hop ROUNDS REPORTS	a line for each of bare, switcher, bare again and switcher again, interleaved
 //	input-bench flood SECONDS RATE	reports a second for that long through each: sent, lost
+//	input-bench calls REPORTS	prints the switcher's process, and from a byte on stdin on moves the mouse, each
+//					report being 3 events: for whoever counts its system calls
 // Needs /dev/uinput and event nodes that it may open.
 #include "base/cleanup.h"
 #include "base/loop.h"
@@ -235,25 +237,30 @@ struct series {
 	uint64_t cpu;
 };
 
+static void move_often(const struct running *run, struct series *series, int reports)
+{
+	for (int i = 0; i < reports; i++) {
+		struct pollfd wait = { .fd = run->copy, .events = POLLIN };
+		uint64_t sent = now_ns(CLOCK_MONOTONIC);
+		long long sum = 0;
+
+		move(run->mouse, i % 7 + 1);
+		do {
+			if (poll(&wait, 1, WAIT_MS) <= 0)
+				die("a report is lost");
+		} while (!read_copy(run->copy, &sum));
+		series->hops[series->count++] = now_ns(CLOCK_MONOTONIC) - sent;
+		if (sum != i % 7 + 1)
+			die("a report is not what was sent");
+	}
+}
+
 static void measure_hops(struct series *series, bool bare, int reports)
 {
 	struct running run;
 
 	begin(&run, bare);
-	for (int i = 0; i < reports; i++) {
-		struct pollfd wait = { .fd = run.copy, .events = POLLIN };
-		uint64_t sent = now_ns(CLOCK_MONOTONIC);
-		long long sum = 0;
-
-		move(run.mouse, i % 7 + 1);
-		do {
-			if (poll(&wait, 1, WAIT_MS) <= 0)
-				die("a report is lost");
-		} while (!read_copy(run.copy, &sum));
-		series->hops[series->count++] = now_ns(CLOCK_MONOTONIC) - sent;
-		if (sum != i % 7 + 1)
-			die("a report is not what was sent");
-	}
+	move_often(&run, series, reports);
 	series->cpu += end(&run);
 }
 
@@ -313,10 +320,28 @@ static void flood_through(bool bare, int seconds, int rate)
 	end(&run);
 }
 
+static int calls(int reports)
+{
+	struct series series = { .hops = mem_new((size_t)reports, sizeof(uint64_t)) };
+	struct running run;
+	char go;
+
+	begin(&run, false);
+	printf("%d\n", run.pid);
+	fflush(stdout);
+	if (read(STDIN_FILENO, &go, 1) == 1)
+		move_often(&run, &series, reports);
+	end(&run);
+	free(series.hops);
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	int a, b;
 
+	if (argc == 3 && strcmp(argv[1], "calls") == 0 && str_parse_int(argv[2], &a) && a > 0)
+		return calls(a);
 	if (argc == 4 && str_parse_int(argv[2], &a) && str_parse_int(argv[3], &b) && a > 0 && b > 0) {
 		if (strcmp(argv[1], "hop") == 0)
 			return hop(a, b);
@@ -326,6 +351,6 @@ int main(int argc, char **argv)
 			return 0;
 		}
 	}
-	fputs("usage: input-bench hop ROUNDS REPORTS | flood SECONDS RATE\n", stderr);
+	fputs("usage: input-bench hop ROUNDS REPORTS | flood SECONDS RATE | calls REPORTS\n", stderr);
 	return 2;
 }

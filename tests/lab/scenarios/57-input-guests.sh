@@ -15,6 +15,7 @@ for name in anna bert; do
 	END
 done
 : >"$SCRATCH/switches"
+: >"$SCRATCH/f12"
 start anna
 wait_until "anna shares" has_input anna host
 start bert
@@ -102,10 +103,17 @@ wait_until "anna's keeper says so" told
 kill $holder
 wait $holder || true
 vfiorun switch anna guest
+# what is typed takes its time
 taken() {
+	local i
+
 	mark anna
 	type_key c
-	guest_has anna "c:1 c:0"
+	for ((i = 0; i < 25; i++)); do
+		! guest_has anna "c:1 c:0" || return 0
+		sleep 0.2
+	done
+	return 1
 }
 wait_until "it is taken then" taken
 stop anna

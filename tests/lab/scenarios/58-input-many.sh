@@ -31,6 +31,7 @@ for ((i = 0; i < switches; i++)); do
 	read -r -t 60 answer <&"${talker[0]}"
 	[[ $answer == *'"ok"'* ]] || fail "switch $i: $answer"
 done
+printf . >&"$reins" # others hold the other end, too: that it is closed is not enough
 exec {reins}>&-
 finished() {
 	[[ $(wc -l <"$SCRATCH/storm") -eq 2 ]]
