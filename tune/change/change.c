@@ -16,8 +16,8 @@
 #include <string.h>
 #include <sys/syscall.h>
 
-// A member list of a busy cgroup is the longest; only its beginning matters, so it is read again.
-enum { LINE_FILE_MAX = 1 << 20 };
+// No line that matters is longer, and what has none to offer is not read for ever.
+enum { LINE_MAX_BYTES = 1 << 20 };
 
 static const struct change_kind *const kinds[] = {
 	&change_kind_set,
@@ -193,11 +193,29 @@ int change_open(struct change_host *host, const char *path, int flags, uint64_t 
 	return fd < 0 ? -errno : (int)fd;
 }
 
+// Up to the first newline: it is a system call less for nearly every file to not ask for its end.
+static int read_first_line(int fd, struct str *out)
+{
+	char chunk[4096];
+	ssize_t n;
+
+	do {
+		n = read(fd, chunk, sizeof(chunk));
+		if (n < 0 && errno != EINTR)
+			return -errno;
+		if (n > 0)
+			str_addn(out, chunk, (size_t)n);
+		if (out->len > LINE_MAX_BYTES)
+			return -EFBIG;
+	} while (n < 0 || (n > 0 && !memchr(chunk, '\n', (size_t)n)));
+	return 0;
+}
+
 int change_read_line(struct change_host *host, const char *path, char **line)
 {
 	AUTO_CLOSE int fd = change_open(host, path, O_RDONLY | O_NOCTTY | O_NONBLOCK, 0);
 	AUTO_STR struct str text = { 0 };
-	int r = fd < 0 ? fd : io_read_all(fd, &text, LINE_FILE_MAX);
+	int r = fd < 0 ? fd : read_first_line(fd, &text);
 
 	*line = NULL;
 	if (r < 0)
@@ -222,7 +240,7 @@ int change_write_line(struct change_host *host, const char *path, const char *te
 	return n < 0 ? -errno : (size_t)n == len ? 0 : -EIO;
 }
 
-int change_list(struct change_host *host, const char *path, struct strv *names)
+static int list(struct change_host *host, const char *path, bool folders, struct strv *names)
 {
 	int fd = change_open(host, path, O_RDONLY | O_DIRECTORY, 0);
 	AUTO_CLOSEDIR DIR *dir = fd < 0 ? NULL : fdopendir(fd);
@@ -231,10 +249,22 @@ int change_list(struct change_host *host, const char *path, struct strv *names)
 	if (!dir)
 		return fd < 0 ? fd : -errno;
 	while ((entry = readdir(dir))) {
+		if (folders && entry->d_type != DT_DIR && entry->d_type != DT_UNKNOWN)
+			continue;
 		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
 			strv_add(names, entry->d_name);
 	}
 	return 0;
+}
+
+int change_list(struct change_host *host, const char *path, struct strv *names)
+{
+	return list(host, path, false, names);
+}
+
+int change_list_folders(struct change_host *host, const char *path, struct strv *names)
+{
+	return list(host, path, true, names);
 }
 
 struct change_held *change_held_find(struct change_host *host, const struct change_kind *kind,

@@ -34,6 +34,8 @@ int change_read_line(struct change_host *host, const char *path, char **line);
 int change_write_line(struct change_host *host, const char *path, const char *text);
 // Names in a directory, "." and ".." left out.
 int change_list(struct change_host *host, const char *path, struct strv *names);
+// Only of directories, as far as the file system tells without being asked for each.
+int change_list_folders(struct change_host *host, const char *path, struct strv *names);
 
 // An open descriptor and what it means: a held device with its value, or a helper that waits (its
 // identity, and the pipe that lets it go).

@@ -36,17 +36,20 @@ static bool is_kept(const struct change *change)
 
 // What a remembered task has today. Narrower than the kernel would make it, and with a CPU that it had not: its
 // owner has chosen anew, and there is nothing of ours in it.
-static char *judge(const char *was, const struct cpuset *now, const struct cpuset *whole)
+static char *judge(struct change_host *host, pid_t tid, const char *was, const struct cpuset *now)
 {
-	struct cpuset before, possible;
+	struct cpuset before, possible, whole;
 
 	if (!was || !cpuset_parse_list(&before, was))
 		return cpuset_text(now);
-	possible = before;
-	cpuset_and(&possible, whole);
-	if (cpuset_equal(now, &before) || cpuset_equal(now, &possible))
+	if (cpuset_equal(now, &before))
 		return mem_dup(was);
-	if (cpuset_contains(now, whole) || cpuset_contains(&before, now))
+	task_read_whole(host, tid, &whole);
+	possible = before;
+	cpuset_and(&possible, &whole);
+	if (cpuset_equal(now, &possible))
+		return mem_dup(was);
+	if (cpuset_contains(now, &whole) || cpuset_contains(&before, now))
 		return mem_dup(lost);
 	return mem_dup(was);
 }
@@ -54,7 +57,7 @@ static char *judge(const char *was, const struct cpuset *now, const struct cpuse
 static int affinity_read(struct change_host *host, const struct change *change, char **value,
 			 struct err *err)
 {
-	struct cpuset now, whole;
+	struct cpuset now;
 	uint64_t start;
 	pid_t tid;
 	int r;
@@ -62,13 +65,13 @@ static int affinity_read(struct change_host *host, const struct change *change, 
 	*value = NULL;
 	if (!parse_task(change->path, &tid, &start))
 		return err_set(err, -EINVAL, "%s: not a task", change->path);
-	r = task_read(host, tid, start, &now, &whole);
+	r = task_read(host, tid, start, &now);
 	if (r < 0 && r != -ESRCH)
 		return err_sys(err, r, "looking at the affinity of task %d", (int)tid);
 	if (r == -ESRCH)
 		*value = mem_dup(gone);
 	else
-		*value = is_kept(change) ? judge(change->was, &now, &whole) : cpuset_text(&now);
+		*value = is_kept(change) ? judge(host, tid, change->was, &now) : cpuset_text(&now);
 	return 0;
 }
 

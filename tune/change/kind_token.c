@@ -44,7 +44,7 @@ static char *find_user(struct change_host *host, const char *cgroup, const char 
 {
 	AUTO_STRV struct strv names = { 0 };
 
-	change_list(host, cgroup, &names);
+	change_list_folders(host, cgroup, &names);
 	for (size_t i = 0; i < names.count; i++) {
 		AUTO_FREE char *child = mem_printf("%s/%s", cgroup, names.items[i]);
 

@@ -28,7 +28,9 @@ struct task_list {
 int tasks_list_narrow(struct change_host *host, struct task_list *out);
 void task_list_finish(struct task_list *list);
 
-// The task's affinity, and all CPUs of its cgroup. -ESRCH: it is gone, or another one by now.
-int task_read(struct change_host *host, pid_t tid, uint64_t start, struct cpuset *cpus, struct cpuset *whole);
+// The task's affinity. -ESRCH: it is gone, or another one by now.
+int task_read(struct change_host *host, pid_t tid, uint64_t start, struct cpuset *cpus);
+// All CPUs of its cgroup.
+void task_read_whole(struct change_host *host, pid_t tid, struct cpuset *whole);
 // As much of `cpus` as its cgroup has. -EINVAL: nothing of it; -ESRCH: gone.
 int task_write(struct change_host *host, pid_t tid, uint64_t start, const struct cpuset *cpus);
