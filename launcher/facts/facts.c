@@ -263,7 +263,7 @@ static void read_daemons(struct root *root, const struct profile *profile, struc
 				1u << ATTRIBUTE_BOOST | 1u << ATTRIBUTE_LATENCY;
 
 	if (wanted_attributes(profile) & clocks ||
-	    (root->live && profile->cpu.isolate != ISOLATE_NONE && profile->cpu.pin.mode != CPUS_NONE))
+	    (profile->cpu.isolate != ISOLATE_NONE && profile->cpu.pin.mode != CPUS_NONE))
 		daemon_facts_read(root, &facts->daemons);
 }
 

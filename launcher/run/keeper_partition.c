@@ -35,8 +35,8 @@ static void say_refused(const struct cpuset *refused)
 	AUTO_FREE char *numbers = cpuset_text(refused);
 
 	if (*numbers)
-		log_notice("interrupts %s can't be moved off the vCPUs' CPUs: the kernel keeps them where they are; "
-			   "one of a drive's queues comes only for what its CPU began", numbers);
+		log_info("interrupts %s can't be moved off the vCPUs' CPUs: the kernel keeps them where they are; "
+			 "one of a drive's queues comes only for what its CPU began", numbers);
 }
 
 static void go_without(struct keeper *keeper, const struct change *change, const struct err *err)

@@ -160,8 +160,6 @@ struct change_kind {
 		   struct err *err);
 	bool (*equal)(const char *a, const char *b);	    // two answers of the host mean the same
 	bool (*answers)(const char *got, const char *want); // this answer is what was asked for
-	// A write from `was` to `want` that was cut short may have left this. NULL: it is all or nothing.
-	bool (*partly)(const char *now, const char *was, const char *want);
 	// Whether making it `value` may cost tasks the affinities that they were given: each is noted
 	// before, as a change of kind `affinity`. NULL: never.
 	bool (*disturbs)(const struct change *change, const char *value);

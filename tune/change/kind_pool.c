@@ -356,12 +356,12 @@ static bool pool_equal(const char *a, const char *b)
 	return wish_parse(a, &x) && wish_parse(b, &y) && !x.more && !y.more && x.pages == y.pages;
 }
 
-static bool pool_partly(const char *now, const char *was, const char *want)
+static bool pool_between(const char *now, const char *from, const char *to)
 {
 	struct wish x, low, high;
 
-	return was && wish_parse(now, &x) && wish_parse(was, &low) && wish_parse(want, &high) &&
-	       x.pages >= low.pages && x.pages <= high.pages;
+	return wish_parse(now, &x) && wish_parse(from, &low) && wish_parse(to, &high) && x.pages >= low.pages &&
+	       x.pages <= high.pages;
 }
 
 static void pool_remedy(const struct change *change, struct str *out)
@@ -381,7 +381,7 @@ const struct change_kind change_kind_pool = {
 	.aim = pool_aim,
 	.equal = pool_equal,
 	.answers = pool_equal,
-	.partly = pool_partly,
+	.between = pool_between,
 	.remedy = pool_remedy,
 	.shared = true,
 	.survives_us = true,

@@ -90,7 +90,6 @@ static bool is_ours(const struct change_kind *kind, const struct journal_record 
 		return change_equal(kind, now, change->got);
 	// we died before the answer was written down: the write was made or not, or in part
 	return change_equal(kind, now, record->found) || change_answers(kind, now, change->want) ||
-	       (kind->partly && now && kind->partly(now, record->found, change->want)) ||
 	       is_between(kind, now, record->found, change->want);
 }
 

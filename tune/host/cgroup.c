@@ -72,7 +72,9 @@ static void read_irq(struct root *root, const char *name, struct cgroup_facts *f
 	struct cpuset cpus;
 	int number;
 
-	if (!str_parse_int(name, &number) || root_read_head(root, actions_path, actions, sizeof(actions)) <= 0 ||
+	// the boot timer's, 0, never moves (Linux, arch/x86/kernel/time.c: IRQF_NOBALANCING)
+	if (!str_parse_int(name, &number) || number == 0 ||
+	    root_read_head(root, actions_path, actions, sizeof(actions)) <= 0 ||
 	    root_read_cpulist(root, mask_path, &cpus) < 0)
 		return;
 	irq = MEM_PUSH(facts->irqs, facts->n_irqs);
