@@ -167,8 +167,43 @@ static void check_rules(const struct cpu_facts *cpus, const struct memory_facts 
 	wish_finish(&wish);
 }
 
+// A node that has room for all vCPUs, the host's core aside, has them all where the passed device is on it.
+static void check_near(const struct cpu_facts *cpus, const struct memory_facts *memory, const struct memory_node *node,
+		       int n, const char *name)
+{
+	AUTO_FREE char *words = mem_printf("vcpus=%d near=%d", n, node->node);
+	struct placement placement;
+	struct diags diags = { 0 };
+	struct wish wish;
+	struct outcome o;
+
+	wish_make(&wish, words);
+	place_cpus(&wish.profile, cpus, memory, &wish.held, &wish.near, 0, &placement, &diags);
+	o = measure(cpus, &placement);
+	if (cpuset_count(&o.nodes) != 1 || !cpuset_has(&o.nodes, node->node))
+		fail_msg("%s, %d vCPUs: not on node %d, where the device is", name, n, node->node);
+	placement_finish(&placement);
+	diags_finish(&diags);
+	wish_finish(&wish);
+}
+
+static void check_every_node(const struct cpu_facts *cpus, const struct memory_facts *memory, const char *name)
+{
+	int first = cpuset_next(&cpus->allowed, -1);
+
+	for (size_t i = 0; memory->n_nodes > 1 && i < memory->n_nodes; i++) {
+		struct cpuset room = memory->nodes[i].cpus;
+
+		cpuset_and(&room, &cpus->allowed);
+		cpuset_minus(&room, &cpus->cores[cpu_facts_find(cpus, first)->core].cpus);
+		for (int n = 1; n <= cpuset_count(&room) && n <= PROFILE_VCPUS_MAX; n++)
+			check_near(cpus, memory, &memory->nodes[i], n, name);
+	}
+}
+
 static void check_machine(const struct cpu_facts *cpus, const struct memory_facts *memory, const char *name)
 {
+	check_every_node(cpus, memory, name);
 	for (int n = 1; n <= cpuset_count(&cpus->allowed) && n <= PROFILE_VCPUS_MAX; n++)
 		check_rules(cpus, memory, n, name);
 }
@@ -257,6 +292,11 @@ static void what_comes_first(void **state)
 		{ "l3=2 cores=4 threads=2 cache=32M,96M", "vcpus=4 held=8-15", "2-5" },
 		// only what the cgroup allows, and not in the cache of the host's core
 		{ "l3=2 cores=4 threads=2 allowed=4-9", "vcpus=2", "8-9" },
+		// the node of the passed device, though the host's core is on it and the larger cache is not
+		{ "sockets=2 cores=4 threads=2 cache=16M,64M", "vcpus=4 near=0", "2-5" },
+		{ "sockets=2 cores=4 threads=2 cache=64M,16M", "vcpus=4 near=1", "8-11" },
+		// whole, too: then the host has the other one
+		{ "sockets=2 cores=4 threads=2", "vcpus=8 near=0", "0-7" },
 		// never an offline one, nor its sibling while there are whole cores
 		{ "cores=4 threads=2 offline=3", "vcpus=4", "4-7" },
 		// performance cores before efficiency ones
