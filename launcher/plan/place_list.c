@@ -207,6 +207,37 @@ static void warn_none_left(struct placing *p)
 		  "fewer vCPUs leave a core to the host");
 }
 
+// CPUs on which others may run beside a vCPU on its core.
+static struct cpuset beside_vcpus(const struct placing *p)
+{
+	struct cpuset beside = { 0 };
+
+	for (size_t i = 0; i < p->facts->n_cores; i++) {
+		struct cpuset rest = p->facts->cores[i].cpus;
+
+		cpuset_and(&rest, &p->usable);
+		if (!cpuset_meets(&rest, &p->taken))
+			continue;
+		cpuset_minus(&rest, &p->taken);
+		cpuset_minus(&rest, &p->facts->isolated);
+		cpuset_or(&beside, &rest);
+	}
+	return beside;
+}
+
+// A guest of one vCPU, or of one a core because its profile says so, wants no more of a core than that.
+static void warn_split_cores(struct placing *p)
+{
+	struct cpuset beside = beside_vcpus(p);
+
+	if (cpuset_is_empty(&beside) || p->n == 1 || topology_asked_threads(p) == 1)
+		return;
+	diag_hint(warn(p, "pin-split-core", "other tasks may run on CPU", &beside,
+		       ", each a sibling of a vCPU's: the two share a core, and slow each other down"),
+		  p->profile->cpu.pin.mode == CPUS_LIST ? "give these to vCPUs, too" :
+							   "an even number of vcpus fills whole cores");
+}
+
 void place_list_warn(struct placing *p)
 {
 	if (cpuset_is_empty(&p->taken))
@@ -215,6 +246,7 @@ void place_list_warn(struct placing *p)
 	warn_held(p);
 	warn_kinds(p);
 	warn_partly_isolated(p);
+	warn_split_cores(p);
 	warn_spread(p);
 	warn_none_left(p);
 }

@@ -127,7 +127,7 @@ static void auto_leaves_core_0_unless_there_is_no_room(void **state)
 	wish_check("cores=2", "vcpus=2", "1,0 1x1x2x1 emulator=0-1 nodes=0: pin-all-cpus");
 	wish_check("cores=2", "vcpus=3", "-,-,- 1x1x3x1 emulator=- nodes=-: vcpus-exceed-cpus");
 	wish_check("cores=2 threads=2", "vcpus=2", "2,3 1x1x1x2 emulator=0-1 nodes=0");
-	wish_check("cores=2 threads=2", "vcpus=3", "2,3,0 1x1x3x1 emulator=1 nodes=0: pin-siblings");
+	wish_check("cores=2 threads=2", "vcpus=3", "2,3,0 1x1x3x1 emulator=1 nodes=0: pin-siblings pin-split-core");
 	wish_check("cores=2 threads=2", "vcpus=4", "2,3,0,1 1x1x2x2 emulator=0-3 nodes=0: pin-all-cpus");
 }
 
@@ -180,8 +180,9 @@ static void odd_vcpus_get_cores_of_their_own_where_one_cache_has_them(void **sta
 {
 	(void)state;
 	wish_check(SIX_CORES, "vcpus=1", "1 1x1x1x1 emulator=0,2-6,8-11 nodes=0");
-	wish_check(SIX_CORES, "vcpus=3", "1,2,3 1x1x3x1 emulator=0,4-6,10-11 nodes=0");
-	wish_check(SIX_CORES, "vcpus=7", "1,7,2,8,3,9,4 1x1x7x1 emulator=0,5-6,11 nodes=0: pin-siblings");
+	wish_check(SIX_CORES, "vcpus=3", "1,2,3 1x1x3x1 emulator=0,4-6,10-11 nodes=0: pin-split-core");
+	wish_check(SIX_CORES, "vcpus=7",
+		   "1,7,2,8,3,9,4 1x1x7x1 emulator=0,5-6,11 nodes=0: pin-siblings pin-split-core");
 }
 
 static void asked_topology_is_kept(void **state)

@@ -16,7 +16,7 @@ static void a_list_keeps_its_order(void **state)
 	(void)state;
 	wish_check(SIX_CORES, "pin=2,8,3,9", "2,8,3,9 1x1x2x2 emulator=0-1,4-7,10-11 nodes=0");
 	wish_check(SIX_CORES, "pin=9,3,8,2", "9,3,8,2 1x1x2x2 emulator=0-1,4-7,10-11 nodes=0");
-	wish_check(SIX_CORES, "pin=5,4,3", "5,4,3 1x1x3x1 emulator=0-2,6-8 nodes=0");
+	wish_check(SIX_CORES, "pin=5,4,3", "5,4,3 1x1x3x1 emulator=0-2,6-8 nodes=0: pin-split-core");
 	wish_check(SIX_CORES, "pin=2,3,8,9", "2,3,8,9 1x1x4x1 emulator=0-1,4-7,10-11 nodes=0: pin-siblings");
 	wish_check(SIX_CORES, "pin=2+8,3+9", "2+8,3+9 1x1x2x1 emulator=0-1,4-7,10-11 nodes=0");
 	wish_check(SIX_CORES, "pin=2+8,2+8", "2+8,2+8 1x1x1x2 emulator=0-1,3-7,9-11 nodes=0");
@@ -32,7 +32,7 @@ static void a_list_that_hurts_is_warned_about(void **state)
 	wish_check(TWO_CCD, "pin=1,17,9,25",
 	      "1,17,9,25 1x2x1x2 emulator=0,2-8,10-16,18-24,26-31 nodes=0: pin-several-l3");
 	wish_check("cores=4", "pin=1,2 held=2", "1,2 1x1x2x1 emulator=0,3 nodes=0: pin-held");
-	wish_check(SIX_CORES, "pin=2,8,3", "2,8,3 1x1x3x1 emulator=0-1,4-7,10-11 nodes=0: pin-siblings");
+	wish_check(SIX_CORES, "pin=2,8,3", "2,8,3 1x1x3x1 emulator=0-1,4-7,10-11 nodes=0: pin-siblings pin-split-core");
 }
 
 static void a_list_that_cannot_be_had_is_an_error(void **state)
