@@ -93,6 +93,7 @@ wait_state plugged orphan
 begin plugged adopt plugged
 wait_state plugged running
 refused "has 1-2 already" vfiorun usb plugged attach 1-2 --force
+wait_until "QEMU answers, and has it" guest_has 1-2
 vfiorun usb plugged detach 1-2
 wait_until "the host has its mouse" is_hosts 1-2
 
