@@ -94,14 +94,14 @@ static void apply(struct guest *guest, const struct change_list *list)
 	}
 }
 
-// What only notes something needs no write.
+// What was only noted is written, too: undoing gives it back.
 static void write_bare(struct guest *guest)
 {
 	for (size_t i = guest->journal.count; i-- > 0;) {
 		const struct change *change = &guest->journal.records[i].change;
 		struct err err = ERR_NONE;
 
-		if (str_eq(change->want, "kept") ||
+		if (!str_eq(change->want, "kept") &&
 		    change_equal(change_kind_find(change->kind), change->was, change->got))
 			continue;
 		if (change_kind_find(change->kind)->write(&guest->host, change, change->was, &err) < 0)
