@@ -303,7 +303,7 @@ static const struct verb {
 	{ "reset", verb_reset, false },	      { "qmp", verb_qmp, false },
 	{ "wait", verb_wait, true },	      { "subscribe", verb_subscribe, true },
 	{ "console", verb_console, false },   { "switch", verb_switch, true },
-	{ "console", verb_console, false },   { "usb", verb_usb, true },
+	{ "usb", verb_usb, true },
 };
 
 static const struct verb *find_verb(const char *name)
@@ -350,7 +350,7 @@ void verb_run(struct monitor *monitor, struct client *client, struct json_object
 	else if (!client->owner && !(verb->operators && client->operator_))
 		control_refuse(client, request.id, "denied",
 			       "root and the guest's owner may; [vm] operators adds others to status, "
-			       "wait, pause, resume and switch",
+			       "wait, pause, resume, switch and usb",
 			       "you may not `%s` this guest", name);
 	else
 		verb->run(&request);
