@@ -27,6 +27,8 @@ let_go() {
 	local i
 
 	for i in "${bound[@]}"; do
+		# that driver would wait for the guest, which a failed scenario has left
+		[[ $(readlink "$devices/$i/driver") != */vfio-pci ]] || continue
 		[[ ! -e $devices/$i/driver ]] || echo "$i" >"$devices/$i/driver/unbind"
 	done
 }
