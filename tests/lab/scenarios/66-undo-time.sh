@@ -1,6 +1,7 @@
 #!/bin/bash
 # lab: full
-# Undoing a partition, with masks and governors, takes no more than half as long again as the same writes alone.
+# How long undoing a partition takes, with masks and governors, against the same writes alone. It asserts no time, but
+# that each round gives all back (the runner's look at the machine), and prints the writes' own ratio (A/A) beside.
 . tests/lab/lib.sh
 vm=/sys/fs/cgroup/vfiorun-timed
 
@@ -23,13 +24,16 @@ changes() {
 }
 
 changes >"$SCRATCH/changes"
-for ((i = 0; i < 5; i++)); do
+for ((i = 0; i < 10; i++)); do
 	mkdir "$SCRATCH/$i"
 	"$TOOLS/time-undo" "$SCRATCH/$i" <"$SCRATCH/changes"
 done >"$SCRATCH/times"
+
+# median WHAT FIRST STEP: of every STEP-th of them, from the FIRST on
 median() {
-	awk -v what="$1" '$1 == what { print $2 }' "$SCRATCH/times" | sort -n | sed -n 3p
+	awk -v what="$1" '$1 == what { print $2 }' "$SCRATCH/times" | awk "NR % $3 == $2 % $3" | sort -n |
+		awk '{ all[NR] = $1 } END { print all[int((NR + 1) / 2)] }'
 }
-undo=$(median undo) bare=$(median bare)
-echo "medians of 5: undo $undo µs, the same writes alone $bare µs: $((undo * 100 / bare)) %"
-[[ $((undo * 100)) -le $((bare * 150)) ]] || fail "undo takes too long"
+undo=$(median undo 1 1) bare=$(median bare 1 1)
+echo "medians of 10: undo $undo µs, the same writes alone $bare µs: $((undo * 100 / bare)) %," \
+	"A/A $(($(median bare 1 2) * 100 / $(median bare 2 2))) %"
