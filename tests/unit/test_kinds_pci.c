@@ -222,12 +222,27 @@ static void test_bind_of_a_dead_device(void **state)
 	(void)state;
 	assert_int_equal(modprobe_vfio(), 0);
 	apply("bind", GPU, VFIO);
-	assert_int_equal(tree_write(fake.tree, "sys/devices/pci0000:00/0000:06:00.0/config", "\xff\xff\xff\xff"), 0);
+	assert_int_equal(tree_write(fake.tree, "sys/devices/pci0000:00/0000:06:00.0/config",
+				    "\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"), 0);
 	assert_true(undo("does not answer any more"));
 	assert_int_equal(journal_standing(&guest.journal), 1);
 	assert_value("bind", GPU, VFIO);
 	assert_int_equal(tree_write(fake.tree, "sys/devices/pci0000:00/0000:06:00.0/config", "\x02\x10\x46\x50\n"), 0);
 	assert_false(undo(NULL));
+}
+
+// A virtual function has no ids in its configuration, but a header type.
+static void test_bind_of_a_virtual_function(void **state)
+{
+	(void)state;
+	assert_int_equal(tree_write(fake.tree, "sys/devices/pci0000:00/0000:06:00.0/config",
+				    "\xff\xff\xff\xff\x06\x04\x10\x01\x01\x02\x08\x01\x10\x10\x01\x01\n"), 0);
+	assert_int_equal(modprobe_vfio(), 0);
+	free(before);
+	before = fakehost_print(&fake);
+	apply("bind", GPU, VFIO);
+	assert_value("bind", GPU, VFIO);
+	take_back();
 }
 
 static void test_bind_of_what_is_unplugged(void **state)
@@ -696,6 +711,7 @@ int main(void)
 		ON_HOST(test_bind_without_the_driver),
 		ON_HOST(test_bind_refused_while_held),
 		ON_HOST(test_bind_of_a_dead_device),
+		ON_HOST(test_bind_of_a_virtual_function),
 		ON_HOST(test_bind_of_what_is_unplugged),
 		ON_HOST(test_bind_of_what_is_not_there),
 		ON_HOST(test_two_guests_want_one_device),

@@ -17,6 +17,7 @@
 
 
 #include <fcntl.h>
+#include <linux/pci_regs.h>
 #include <string.h>
 
 // A graphics driver may take seconds to let its card go; one that takes longer never does.
@@ -220,17 +221,19 @@ static int change_driver(struct steps *steps, const struct binding *now, const s
 // ---- what forbids it
 
 // A device that has fallen off its bus reads as ones (PCI Local Bus Specification 3.0, 3.2.2.3.4: what nobody
-// claims), and a driver that is probed with it may never come back.
+// claims), and a driver that is probed with it may never come back. A virtual function does so in its ids alone (PCI
+// Express Base Specification 4.0, 9.3.4.1.1), not in its header type.
 static int check_answers(struct change_host *host, const struct change *change, struct err *err)
 {
 	const char *address = change_name(change->path);
 	AUTO_FREE char *path = mem_printf("%s/config", change->path);
 	AUTO_STR struct str config = { 0 };
-	int r = apart_read(change_host_apart(host), address, path, 4, &config, err);
+	int r = apart_read(change_host_apart(host), address, path, PCI_HEADER_TYPE + 1, &config, err);
 
 	if (r < 0)
 		return r;
-	if (config.len >= 2 && memcmp(config.text, "\xff\xff", 2) == 0)
+	if (config.len > PCI_HEADER_TYPE && memcmp(config.text, "\xff\xff", 2) == 0 &&
+	    config.text[PCI_HEADER_TYPE] == '\xff')
 		return err_set(err, -ENODEV, "%s does not answer any more (its configuration reads as ones): no "
 					     "driver is let near it; it takes a reset, a suspend or a reboot of "
 					     "the host to bring it back", address);
