@@ -77,7 +77,8 @@ static void scan_links(struct root *root, struct pci_holders *holders, pid_t pid
 
 	while ((entry = readdir(stream))) {
 		char target[PATH_MAX];
-		ssize_t n = readlinkat(dirfd(stream), entry->d_name, target, sizeof(target) - 1);
+		ssize_t n = *entry->d_name == '.' ? 0 : readlinkat(dirfd(stream), entry->d_name, target,
+								    sizeof(target) - 1);
 
 		if (n <= 0)
 			continue;
@@ -96,6 +97,7 @@ static void scan_process(struct root *root, struct pci_holders *holders, pid_t p
 	size_t first = holders->count;
 	char name[64] = "";
 
+	root->reads++;
 	if (fd == -EACCES || fd == -EPERM)
 		holders->unknown = true;
 	if (!stream)
@@ -106,6 +108,16 @@ static void scan_process(struct root *root, struct pci_holders *holders, pid_t p
 		return;
 	for (size_t i = first; i < holders->count; i++)
 		memcpy(holders->items[i].name, name, strnlen(name, sizeof(holders->items[i].name) - 1));
+}
+
+// A kernel thread, and who has ended, has neither a program nor open files; to ask for the first takes one system call
+// instead of seven. A captured machine need not have the link.
+static bool may_have_files(const struct root *root, int proc, const char *pid)
+{
+	AUTO_FREE char *program = mem_printf("%s/exe", pid);
+	char byte;
+
+	return !root->live || readlinkat(proc, program, &byte, 1) >= 0 || errno != ENOENT;
 }
 
 static int compare_holders(const void *a, const void *b)
@@ -119,6 +131,7 @@ static int compare_holders(const void *a, const void *b)
 static struct pci_holders *scan(struct root *root)
 {
 	struct pci_holders *holders = mem_new(1, sizeof(*holders));
+	AUTO_CLOSE int proc = root_open_directory(root, "proc");
 	AUTO_STRV struct strv names = { 0 };
 
 	root_list(root, "proc", &names);
@@ -126,7 +139,8 @@ static struct pci_holders *scan(struct root *root)
 	for (size_t i = 0; i < names.count; i++) {
 		int pid;
 
-		if (str_parse_int(names.items[i], &pid) && pid > 0 && !(root->live && pid == getpid()))
+		if (str_parse_int(names.items[i], &pid) && pid > 0 && !(root->live && pid == getpid()) &&
+		    may_have_files(root, proc, names.items[i]))
 			scan_process(root, holders, pid);
 	}
 	if (holders->count)
