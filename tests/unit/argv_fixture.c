@@ -111,6 +111,7 @@ static void free_devices(struct argv_fixture *fx)
 	}
 	free(profile->origins);
 	usb_facts_finish(&fx->facts.usb);
+	input_facts_finish(&fx->facts.input);
 	free(fx->facts.viewer.name);
 	strv_finish(&fx->facts.others_memory);
 	for (size_t i = 0; i < fx->facts.n_files; i++)

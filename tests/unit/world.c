@@ -145,6 +145,7 @@ void world_finish(struct world *world)
 	free(facts->iommu.framebuffers);
 	pci_facts_finish(&facts->pci);
 	usb_facts_finish(&facts->usb);
+	input_facts_finish(&facts->input);
 	mdev_facts_finish(&facts->mdevs);
 	desktop_facts_finish(&facts->desktop);
 	vfio_facts_finish(&facts->vfio);
