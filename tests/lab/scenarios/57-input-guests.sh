@@ -92,7 +92,7 @@ wait_until "it is unplugged" gone
 stop anna
 hand device_add '{"driver": "usb-kbd", "bus": "xhci.0", "id": "keyboard"}' >/dev/null
 wait_until "it is plugged in" node_of "$usb_keyboard"
-evdev grab "$node" >"$SCRATCH/grab" &
+"$TOOLS/evdev" grab "$node" >"$SCRATCH/grab" &
 holder=$!
 wait_until "it is held" grep -qx ready "$SCRATCH/grab"
 start anna
