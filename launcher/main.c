@@ -17,8 +17,11 @@
 //   ../tune/                the only door to the host: facts, journalled changes, pins
 //   ../qmp/                 JSON lines, the QMP conversation, what a QEMU binary can do
 //   ../base/                the ground floor
+#include "base/cleanup.h"
+#include "base/str.h"
 #include "launcher/commands/commands.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <linux/close_range.h>
 #include <signal.h>
@@ -26,16 +29,21 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-enum { FEW_FDS = 1024, MAJOR_MEM = 1 };
+enum { MAJOR_MEM = 1 };
 
 // A device that our caller has open, as one of a desktop's children may, would be held by us too, and its driver would
 // wait for us when it is to be taken away. Terminals and the likes of /dev/null are nobody's to take.
 static void let_devices_go(void)
 {
-	for (int fd = STDERR_FILENO + 1; fd < FEW_FDS; fd++) {
-		struct stat st;
+	AUTO_CLOSEDIR DIR *dir = opendir("/dev/fd");
+	const struct dirent *entry;
 
-		if (fstat(fd, &st) == 0 && (S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode)) && !isatty(fd) &&
+	while (dir && (entry = readdir(dir))) {
+		struct stat st;
+		int fd;
+
+		if (str_parse_int(entry->d_name, &fd) && fd > STDERR_FILENO && fstat(fd, &st) == 0 &&
+		    (S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode)) && !isatty(fd) &&
 		    major(st.st_rdev) != MAJOR_MEM)
 			close(fd);
 	}
