@@ -6,11 +6,18 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "launcher/commands/commands.h"
+#include "launcher/guest/state.h"
 #include "tune/host/root.h"
 
+#include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
-enum { INPUT_TIMEOUT_MAX = 86400 };
+enum {
+	INPUT_TIMEOUT_MAX = 86400,
+	// To plan takes a fraction of a second, and a second or two where QEMU is asked for the first time.
+	TURN_WAIT_MS = 10000,
+};
 
 static void show_diags(const struct diags *diags)
 {
@@ -58,6 +65,22 @@ static int read_facts(const struct command_line *line, const struct profile *pro
 	return line->root ? 2 : 3; // what was named is no captured machine
 }
 
+// One that hangs, on a device that answers nothing, does not hold up all others.
+static int take_turn(const struct paths *paths, int *turn)
+{
+	struct err err = ERR_NONE;
+
+	*turn = guest_turn_take(paths, TURN_WAIT_MS, &err);
+	if (*turn >= 0)
+		return 0;
+	if (*turn == -EBUSY) {
+		log_warning("%s: not waiting for it, so both may plan for the same CPUs", err.text);
+		return 0;
+	}
+	report_error(&err);
+	return 3;
+}
+
 static int make_plan(const struct command_line *line, const struct profile *profile,
 		     const struct facts *facts, struct prepared *prepared, struct diags *diags)
 {
@@ -87,13 +110,15 @@ int prepare(const struct command_line *line, bool to_run, struct prepared *prepa
 	struct err err = ERR_NONE;
 	int status;
 
-	*prepared = (struct prepared){ 0 };
+	*prepared = (struct prepared){ .turn = -1 };
 	if ((to_run ? paths_read(&prepared->paths, &err) :
 		      paths_read_to_look(&prepared->paths, line->root, &err)) < 0) {
 		log_error("%s", err.text);
 		return 3;
 	}
 	status = read_profile(line, &prepared->paths, &profile, &diags);
+	if (status == 0 && to_run)
+		status = take_turn(&prepared->paths, &prepared->turn);
 	if (status == 0)
 		status = read_facts(line, &profile, &prepared->paths, &facts);
 	if (status == 0)
@@ -116,5 +141,7 @@ void prepared_finish(struct prepared *prepared)
 {
 	plan_free(prepared->plan);
 	paths_finish(&prepared->paths);
-	*prepared = (struct prepared){ 0 };
+	if (prepared->turn >= 0)
+		close(prepared->turn);
+	*prepared = (struct prepared){ .turn = -1 };
 }

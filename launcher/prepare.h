@@ -15,6 +15,7 @@ struct prepared {
 	struct paths paths;
 	struct plan *plan; // heap; NULL where it could not be made
 	bool relay;	   // the guest's console belongs on our terminal
+	int turn;	   // held where it is to run: until the plan is on disk (guest_turn_take()); else -1
 };
 
 // Returns 0, or an exit status after having said why. Must be finished either way. `to_run`: what running

@@ -20,6 +20,7 @@
 struct life_options {
 	bool relay;    // the console on our stdin and stdout
 	int tell;      // --detach's parent waits here, or -1
+	int turn;      // to start, given up as soon as the plan is on disk; or -1
 	enum stop_step end; // taken over only to be ended, so; else STOP_NONE
 };
 
@@ -30,6 +31,12 @@ static int undo_and_leave(struct keeper *keeper, const struct err *err)
 	report_error(err);
 	keeper_finish(keeper);
 	return status;
+}
+
+static void leave_turn(struct life_options *options)
+{
+	if (options->turn >= 0)
+		close(take_fd(&options->turn));
 }
 
 static void set_manners(struct keeper *keeper, const struct life_options *options)
@@ -49,7 +56,7 @@ static int live(struct keeper *keeper)
 }
 
 static int start(const struct paths *paths, struct guest_dir *dir, struct plan *plan,
-		 const struct life_options *options)
+		 struct life_options *options)
 {
 	struct keeper keeper;
 	struct err err = ERR_NONE;
@@ -58,6 +65,7 @@ static int start(const struct paths *paths, struct guest_dir *dir, struct plan *
 	keeper_init(&keeper, paths, dir, plan->name);
 	set_manners(&keeper, options);
 	r = keeper_begin(&keeper, plan, &err);
+	leave_turn(options);
 	if (r == 0)
 		r = keeper_apply(&keeper, &err);
 	if (r == 0)
@@ -68,12 +76,13 @@ static int start(const struct paths *paths, struct guest_dir *dir, struct plan *
 }
 
 static int take_over(const struct paths *paths, struct guest_dir *dir, struct state *state,
-		     const struct life_options *options)
+		     struct life_options *options)
 {
 	AUTO_FREE char *name = mem_dup(state->plan->name);
 	struct keeper keeper;
 	struct err err = ERR_NONE;
 
+	leave_turn(options);
 	log_notice("%s runs without a keeper: taking over", name);
 	keeper_init(&keeper, paths, dir, name);
 	set_manners(&keeper, options);
@@ -100,7 +109,7 @@ static int settle_dead(const struct paths *paths, struct guest_dir *dir, const c
 
 // -1: nothing was there, or it is settled now; else the exit status of what was found.
 static int meet_the_past(const struct paths *paths, struct guest_dir *dir, const char *name,
-			 const struct life_options *options)
+			 struct life_options *options)
 {
 	struct state state;
 	enum life life;
@@ -119,7 +128,7 @@ static int meet_the_past(const struct paths *paths, struct guest_dir *dir, const
 	return status;
 }
 
-static int run_here(const struct paths *paths, struct plan *plan, const struct life_options *options)
+static int run_here(const struct paths *paths, struct plan *plan, struct life_options *options)
 {
 	AUTO_FREE char *name = mem_dup(plan->name);
 	struct guest_dir dir;
@@ -136,6 +145,7 @@ static int run_here(const struct paths *paths, struct plan *plan, const struct l
 			plan = NULL; // the keeper's
 		}
 	}
+	leave_turn(options);
 	guest_dir_close(&dir);
 	plan_free(plan);
 	return status;
@@ -158,20 +168,22 @@ static void leave_callers_pipes(void)
 	dup2(null, STDOUT_FILENO);
 }
 
-static int run_detached(const struct paths *paths, struct plan *plan)
+static int run_detached(const struct paths *paths, struct plan *plan, int turn)
 {
-	struct life_options options = { .tell = -1 };
+	struct life_options options = { .tell = -1, .turn = turn };
 	unsigned char byte;
 	int told[2];
 	pid_t pid;
 
 	if (pipe2(told, O_CLOEXEC) < 0 || (pid = fork()) < 0) {
 		log_error("starting the keeper: %m");
+		leave_turn(&options);
 		plan_free(plan);
 		return 1;
 	}
 	if (pid > 0) {
 		close(told[1]);
+		leave_turn(&options);
 		plan_free(plan);
 		return wait_for_child(told[0]);
 	}
@@ -194,10 +206,12 @@ int run_command(const struct command_line *line)
 	if (status == 0)
 		prepared_show_warnings(&prepared);
 	if (status == 0 && line->detach)
-		status = run_detached(&prepared.paths, take(prepared.plan));
+		status = run_detached(&prepared.paths, take(prepared.plan), take_fd(&prepared.turn));
 	else if (status == 0)
 		status = run_here(&prepared.paths, take(prepared.plan),
-				  &(struct life_options){ .relay = prepared.relay, .tell = -1 });
+				  &(struct life_options){ .relay = prepared.relay,
+							  .tell = -1,
+							  .turn = take_fd(&prepared.turn) });
 	prepared_finish(&prepared);
 	return status;
 }
@@ -222,7 +236,7 @@ static int lock_name(const struct command_line *line, struct paths *paths, struc
 }
 
 static int adopt_locked(const struct command_line *line, const struct paths *paths, struct guest_dir *dir,
-			const struct life_options *options)
+			struct life_options *options)
 {
 	struct state state = { 0 };
 	enum life life = guest_look_locked(dir, &state);
@@ -241,7 +255,7 @@ static int adopt_locked(const struct command_line *line, const struct paths *pat
 	return status;
 }
 
-static int adopt_with(const struct command_line *line, const struct life_options *options)
+static int adopt_with(const struct command_line *line, struct life_options *options)
 {
 	struct paths paths;
 	struct guest_dir dir;
@@ -256,14 +270,14 @@ static int adopt_with(const struct command_line *line, const struct life_options
 
 int adopt_command(const struct command_line *line)
 {
-	return adopt_with(line, &(struct life_options){ .relay = isatty(STDIN_FILENO), .tell = -1 });
+	return adopt_with(line, &(struct life_options){ .relay = isatty(STDIN_FILENO), .tell = -1, .turn = -1 });
 }
 
 int run_stop_orphan(const struct command_line *line)
 {
 	const enum stop_step end = line->force ? STOP_QUIT : STOP_POWERDOWN;
 
-	return adopt_with(line, &(struct life_options){ .tell = -1, .end = end });
+	return adopt_with(line, &(struct life_options){ .tell = -1, .turn = -1, .end = end });
 }
 
 static int revert_locked(const struct command_line *line, const struct paths *paths, struct guest_dir *dir)

@@ -127,6 +127,23 @@ static void add_memory(const struct state *state, const char *name, struct strv 
 		strv_addf(memory, "%s is guest %s's", state->plan->shared_files.items[i], name);
 }
 
+// What its partition is about to take from everybody: the kernel does not show that yet.
+static void promise_cpus(const struct state *state, struct facts *facts)
+{
+	const struct plan *plan = state->plan;
+	struct cpuset taken = { 0 };
+
+	if (!plan || !plan->isolation.cgroup || state->phase >= PHASE_RUNNING)
+		return;
+	for (size_t i = 0; i < plan->n_pins; i++) {
+		// only a remote partition is the vCPUs' alone
+		if (plan->pins[i].target == PIN_VCPU || !facts->cgroup.remote)
+			cpuset_or(&taken, &plan->pins[i].cpus);
+	}
+	cpuset_minus(&facts->cpus.allowed, &taken);
+	cpuset_minus(&facts->cgroup.cpus, &taken);
+}
+
 // Huge pages that are free, but another guest that starts is about to map.
 static void promise_pages(const struct state *state, struct memory_facts *memory)
 {
@@ -169,8 +186,10 @@ static void read_other_guests(const struct profile *profile, const struct paths 
 		life = guest_look(paths, names.items[i], &state);
 		if (life == LIFE_RUNNING || life == LIFE_ORPHAN)
 			add_pins(&state, &facts->others);
-		if (life == LIFE_RUNNING)
+		if (life == LIFE_RUNNING) {
 			promise_pages(&state, &facts->memory);
+			promise_cpus(&state, facts);
+		}
 		vfio_facts_add_guest(&facts->vfio, names.items[i], &state, life != LIFE_DEAD);
 		if (life != LIFE_NONE)
 			add_memory(&state, names.items[i], &facts->others_memory);

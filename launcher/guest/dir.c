@@ -64,9 +64,10 @@ static int lock_take(int fd)
 	return fcntl(fd, F_OFD_SETLK, &whole) < 0 ? -errno : 0;
 }
 
-static int lock_take_soon(int fd)
+// -EBUSY: somebody else had it all the time.
+static int lock_take_within(int fd, int wait_ms)
 {
-	long long end = io_now_ms() + LOCK_GRACE_MS;
+	long long end = io_now_ms() + wait_ms;
 	int r;
 
 	while ((r = lock_take(fd)) == -EAGAIN || r == -EACCES) {
@@ -97,7 +98,7 @@ int guest_dir_lock(struct guest_dir *dir, const struct paths *paths, const char 
 	if (r >= 0)
 		r = dir->host = open_lock(dir->base, ".host", "", err);
 	if (r >= 0)
-		r = lock_take_soon(dir->lock);
+		r = lock_take_within(dir->lock, LOCK_GRACE_MS);
 	if (r == -EBUSY) {
 		r = err_set(err, -EBUSY, "guest %s is running, or another vfiorun works on it", name);
 		err_hint(err, "`vfiorun status %s` shows it, `vfiorun stop %s` ends it", name, name);
@@ -108,6 +109,19 @@ int guest_dir_lock(struct guest_dir *dir, const struct paths *paths, const char 
 	}
 	dir->dir = openat(dir->base, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	return 0;
+}
+
+int guest_turn_take(const struct paths *paths, int wait_ms, struct err *err)
+{
+	AUTO_CLOSE int base = open_base(paths->run_base, err);
+	AUTO_CLOSE int fd = base < 0 ? base : open_lock(base, ".turn", "", err);
+	int r = fd < 0 ? fd : lock_take_within(fd, wait_ms);
+
+	if (r == -EBUSY)
+		return err_set(err, r, "another guest has been about to start for %d s", wait_ms / 1000);
+	if (r < 0)
+		return fd < 0 ? r : err_sys(err, r, "the turn to start");
+	return take_fd(&fd);
 }
 
 int guest_dir_create(struct guest_dir *dir, const char *name, struct err *err)

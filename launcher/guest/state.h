@@ -35,8 +35,9 @@ int state_read(int dirfd, struct state *state, struct err *err);
 void state_finish(struct state *state);
 
 // What a name turns out to be. Locks are beside NAME/ and never unlinked: ".lock-NAME" is held by the
-// keeper, ".alive-NAME" by QEMU (inherited), ".host" around every host change. Guest names never start
-// with a dot, so no lock can be taken for a guest.
+// keeper, ".alive-NAME" by QEMU (inherited), ".host" around every host change, ".turn" from the look at the
+// host until the plan made from it is on disk. Guest names never start with a dot, so no lock can be taken
+// for a guest.
 enum life {
 	LIFE_NONE,    // no run directory, nothing lives
 	LIFE_RUNNING, // a keeper holds it
@@ -56,6 +57,10 @@ struct guest_dir {
 // Opens the lock files (made if need be) and takes the keeper's lock without waiting; opens NAME/ if it is
 // there. -EBUSY: a keeper lives. Returns 0 or -errno with a message.
 int guest_dir_lock(struct guest_dir *dir, const struct paths *paths, const char *name, struct err *err);
+// The turn to start: one guest at a time looks at the host and writes down what it takes of it, so that the next
+// one sees that. Returns a descriptor that holds it; -EBUSY when somebody else has it for wait_ms; -errno. All with
+// a message.
+int guest_turn_take(const struct paths *paths, int wait_ms, struct err *err);
 // Makes NAME/ for a start, readable for all and writable for us.
 int guest_dir_create(struct guest_dir *dir, const char *name, struct err *err);
 // A new descriptor that holds QEMU's lock: called in the child that becomes QEMU, so that nobody but

@@ -245,7 +245,7 @@ ends() {
 
 # Everything that a guest may change here and must put back.
 host_state() {
-	find /run/vfiorun -mindepth 1 ! -name '.lock-*' ! -name '.alive-*' ! -name .host 2>/dev/null | sort
+	find /run/vfiorun -mindepth 1 ! -name '.lock-*' ! -name '.alive-*' ! -name .host ! -name .turn 2>/dev/null | sort
 	grep -r . "$kvm_parameters" 2>/dev/null | sort
 }
 

@@ -49,10 +49,11 @@ for number in $wanted; do
 	[[ -e /proc/$qemu/fd/$number ]] || fail "QEMU lacks descriptor $number of the plan"
 done
 for pid in $monitor $qemu; do
-	descriptors "$pid" | grep -E '/\.lock|/\.host|journal|cpu_dma_latency' &&
+	descriptors "$pid" | grep -E '/\.lock|/\.host|/\.turn|journal|cpu_dma_latency' &&
 		fail "process $pid holds what is the keeper's"
 done
 descriptors "$keeper" | grep -q cpu_dma_latency || fail "the keeper does not hold cpu_dma_latency"
+descriptors "$keeper" | grep /.turn && fail "the keeper keeps others from starting"
 descriptors "$keeper" | grep disk.raw && fail "the keeper keeps what is QEMU's"
 
 note "the keeper's rights"

@@ -44,6 +44,35 @@ expect 0 "$VFIORUN" stop "$name"
 ends 0 "$first"
 nothing_left "after two guests"
 
+# with_one_vcpu NAME: pins it where it likes best
+with_one_vcpu() {
+	profile "$1" '[vm]' "qemu = $(fake '')" '[cpu]' 'vcpus = 1' 'isolate = none' >/dev/null
+}
+
+note "two that look for a CPU at the same instant find two"
+if [[ $(nproc) -ge 2 ]]; then
+	with_one_vcpu "$name"
+	with_one_vcpu "$other"
+	for i in {1..8}; do
+		for one in "$name" "$other"; do
+			"$VFIORUN" run "$SCRATCH/$one.conf" >/dev/null 2>"$SCRATCH/$one.err" </dev/null &
+		done
+		for one in "$name" "$other"; do
+			within 20 state_is "$one" running || fail "$one does not get to run: $(cat "$SCRATCH/$one.err")"
+		done
+		got=$(for one in "$name" "$other"; do
+			"$VFIORUN" status "$one" --json | jq -r '.threads[] | select(.thread == "vcpu0").cpus'
+		done | sort -u | wc -l)
+		same 2 "$got" "CPUs that two guests have in start $i"
+		expect 0 "$VFIORUN" stop "$name"
+		expect 0 "$VFIORUN" stop "$other"
+		wait
+	done
+	nothing_left "after guests that began together"
+	profile "$name" '[vm]' "qemu = $(fake '')" >/dev/null
+	profile "$other" '[vm]' "qemu = $(fake '')" >/dev/null
+fi
+
 note "names that are none"
 for bad in ../x /etc/passwd .hidden -dash '' 'a b' "$(printf 'x%.0s' {1..64})" 'a/b' $'a\nb' 'ä' ..; do
 	for command in status stop revert adopt console log wait pause; do

@@ -1,6 +1,7 @@
 #!/bin/bash
 # lab: full boot=lab.cpus=8 limit=600
-# Two guests with a partition each end in both orders: no CPU, controller or mask is left.
+# Two guests with a partition each, started one after the other and at the same instant, end in both orders: no CPU,
+# controller or mask is left.
 . tests/lab/lib.sh
 
 values() {
@@ -26,4 +27,18 @@ for order in "one two" "two one"; do
 		echo "without $name: $(values)"
 	done
 	expect "after $order" "$(values)" "$before"
+done
+
+for ((i = 1; i <= 4; i++)); do
+	begin one
+	begin two
+	wait_state one running
+	wait_state two running
+	expect "partitions of start $i" "$(cat /sys/fs/cgroup/vfiorun-{one,two}/vcpus/cpuset.cpus.partition | xargs)" \
+		"isolated isolated"
+	threads one
+	threads two
+	stop one
+	stop two
+	expect "after start $i" "$(values)" "$before"
 done
