@@ -91,6 +91,7 @@ golden: $(UNIT)
 lab: all tools
 	BUILD=$(B) ./tests/lab/run quick
 lab-full: all tools
+	-./tests/lab/fetch-irqbalance
 	BUILD=$(B) ./tests/lab/run full
 bench: all tools
 	BUILD=$(B) ./scripts/bench

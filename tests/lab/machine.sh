@@ -3,6 +3,8 @@
 #
 #	4 CPUs		2 sockets, each one core of two threads: 0-1 and 2-3; with lab.cpus=8 on the kernel line
 #			as many, in twice the cores
+#	KVM		with lab.kvm on the kernel line: the CPUs are AMD's, whose virtualization QEMU emulates, too, but
+#			not its threads: each CPU is a core
 #	2 nodes		a socket and half of the memory each, at a distance of 21
 #	IOMMU		Intel's, with interrupt remapping
 #	01:00.0, .1	a graphics card and its sound, in one IOMMU group
@@ -17,10 +19,11 @@
 # initrd and cpufreq.aml, EXCHANGE one that the machine may write to, WHICH tells it from others with that folder,
 # SERIAL is QEMU's word for the second serial port, WORDS the kernel line.
 make_machine() {
-	local parts=$1 exchange=$2 which=$3 serial=$4 words=$5 cpus=4
+	local parts=$1 exchange=$2 which=$3 serial=$4 words=$5 cpus=4 model=Skylake-Client-v3,+pdpe1gb
 
+	[[ ! $words =~ lab\.kvm ]] || model=EPYC-v1,+svm,+npt
 	machine=(qemu-system-x86_64 -name lab -nodefaults -no-user-config -no-reboot -display none)
-	machine+=(-machine 'q35,kernel_irqchip=split' -accel 'tcg,thread=multi' -cpu 'Skylake-Client-v3,+acpi,+pdpe1gb')
+	machine+=(-machine 'q35,kernel_irqchip=split' -accel 'tcg,thread=multi' -cpu "$model,+acpi")
 	[[ ! $words =~ lab\.cpus=([0-9]+) ]] || cpus=${BASH_REMATCH[1]}
 	machine+=(-smp "$cpus,sockets=2,cores=$((cpus / 4)),threads=2" -m 2G)
 	machine+=(-object 'memory-backend-ram,id=node0,size=1G' -numa "node,nodeid=0,cpus=0-$((cpus / 2 - 1)),memdev=node0")

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: MIT
+// A guest that is nothing but a driver's first step: it enables MSI-X on each PCI device that is an NVMe drive, says
+// so on its serial port, and halts. For that the host makes the device's interrupts. The lab makes it:
+//
+//	gcc -m32 -O2 -ffreestanding -mgeneral-regs-only -fno-pie -no-pie -fno-stack-protector -nostdlib -static
+//		-Wl,-Ttext=0x100000 -Wl,-N -Wl,--build-id=none -o msix.elf tests/guest/msix.c
+//
+// Sources: Multiboot 0.6.96; PCI Local Bus Specification 3.0, 3.2.2.3.2 (configuration mechanism 1), 6.7 and 6.8.2
+// (capabilities, MSI-X).
+typedef unsigned char u8;
+typedef unsigned short u16;
+typedef unsigned int u32;
+
+enum { SERIAL = 0x3f8, ADDRESS = 0xcf8, DATA = 0xcfc };
+enum { COMMAND = 0x04, CLASS = 0x08, CAPABILITIES = 0x34, HAS_CAPABILITIES = 1 << 20, MASTER_AND_MEMORY = 6 };
+enum { NVME = 0x010802, MSIX = 0x11, MSIX_ENABLE = 1u << 31 };
+
+#define MAGIC 0x1badb002u
+__attribute__((section(".text.multiboot"), used, aligned(4))) static const u32 multiboot[] = { MAGIC, 0, -MAGIC };
+
+static inline void outb(u16 port, u8 value)
+{
+	__asm__ volatile("outb %0, %1" : : "a"(value), "Nd"(port));
+}
+
+static inline u8 inb(u16 port)
+{
+	u8 value;
+
+	__asm__ volatile("inb %1, %0" : "=a"(value) : "Nd"(port));
+	return value;
+}
+
+static inline void outl(u16 port, u32 value)
+{
+	__asm__ volatile("outl %0, %1" : : "a"(value), "Nd"(port));
+}
+
+static inline u32 inl(u16 port)
+{
+	u32 value;
+
+	__asm__ volatile("inl %1, %0" : "=a"(value) : "Nd"(port));
+	return value;
+}
+
+static void print(const char *text)
+{
+	for (; *text; text++) {
+		while (!(inb(SERIAL + 5) & 0x20))
+			;
+		outb(SERIAL, (u8)*text);
+	}
+}
+
+static u32 config_read(u32 device, u32 at)
+{
+	outl(ADDRESS, 0x80000000u | device << 8 | (at & 0xfc));
+	return inl(DATA);
+}
+
+static void config_write(u32 device, u32 at, u32 value)
+{
+	outl(ADDRESS, 0x80000000u | device << 8 | (at & 0xfc));
+	outl(DATA, value);
+}
+
+static int enable(u32 device)
+{
+	u32 command = config_read(device, COMMAND);
+
+	if (!(command & HAS_CAPABILITIES))
+		return 0;
+	config_write(device, COMMAND, (command & 0xffff) | MASTER_AND_MEMORY);
+	for (u32 at = config_read(device, CAPABILITIES) & 0xfc; at; at = config_read(device, at) >> 8 & 0xfc) {
+		if ((config_read(device, at) & 0xff) != MSIX)
+			continue;
+		config_write(device, at, config_read(device, at) | MSIX_ENABLE);
+		return 1;
+	}
+	return 0;
+}
+
+__attribute__((used)) static void start(void)
+{
+	int found = 0;
+
+	// every function of every bus that the firmware may have numbered
+	for (u32 device = 0; device < 0x10000; device++) {
+		if (config_read(device, 0) != 0xffffffffu && config_read(device, CLASS) >> 8 == NVME)
+			found += enable(device);
+	}
+	print(found ? "msix: enabled\n" : "msix: no drive\n");
+}
+
+__asm__(".globl _start\n"
+	"_start:\n"
+	"	movl $stack_end, %esp\n"
+	"	call start\n"
+	"1:	cli\n"
+	"	hlt\n"
+	"	jmp 1b\n"
+	".bss\n"
+	".skip 4096\n"
+	"stack_end:\n"
+	".text\n");
