@@ -70,14 +70,33 @@ static void assert_uses(const char *address, const char *want)
 	assert_string_equal(str_text(&text), want);
 }
 
-static void assert_users(const char *address, const char *want)
+static void assert_detail_users(const struct pci_detail *d, const char *want)
 {
-	const struct pci_detail *d = detail(address);
 	AUTO_STR struct str text = { 0 };
 
 	for (size_t i = 0; i < d->n_users; i++)
 		str_addf(&text, "%d %s %s\n", (int)d->users[i].pid, d->users[i].name, d->users[i].path);
 	assert_string_equal(str_text(&text), want);
+}
+
+static void assert_users(const char *address, const char *want)
+{
+	assert_detail_users(detail(address), want);
+}
+
+// As it is asked before a device is taken. Returns what was read for it.
+static unsigned long assert_users_now(const char *address, const char *want)
+{
+	unsigned long before = f.root.reads;
+	const struct pci_device *device;
+	struct pci_facts facts;
+
+	device = pci_facts_read_users(&f.root, address, &facts);
+	assert_non_null(device);
+	assert_string_equal(device->address, address);
+	assert_detail_users(&device->detail, want);
+	pci_facts_finish(&facts);
+	return f.root.reads - before;
 }
 
 #define DISK NODE("0000:02:00.0/nvme/nvme0/nvme0n1", "259:0", "MAJOR=259\\nMINOR=0\\nDEVNAME=nvme0n1\\nDEVTYPE=disk") \
@@ -173,6 +192,29 @@ static void test_users(void **state)
 	assert_users("01:00.1", "30 a-name-of-15-ch /dev/snd/controlC0\n1200 pipewire /dev/snd/controlC0\n");
 	assert_false(detail("01:00.1")->users_unknown);
 	assert_users("01:00.0", "");
+	assert_users_now("0000:01:00.1", "30 a-name-of-15-ch /dev/snd/controlC0\n1200 pipewire /dev/snd/controlC0\n");
+	assert_users_now("0000:01:00.0", "");
+}
+
+// What else the machine has, and what else is to be known of the device, is not read.
+static void test_users_now_cost_little(void **state)
+{
+	struct pci_facts facts;
+	unsigned long few;
+
+	(void)state;
+	read_tree(NODE("0000:01:00.1/sound/card0/controlC0", "116:2", "DEVNAME=snd/controlC0")
+		  "proc/1/comm = init\nproc/1200/comm = pipewire\nproc/1200/fd/9 -> /dev/snd/controlC0\n");
+	few = assert_users_now("0000:01:00.1", "1200 pipewire /dev/snd/controlC0\n");
+	for (int i = 0; i < 32; i++) {
+		char row[64];
+
+		snprintf(row, sizeof(row), "pci 0000:40:%02x.0 8086:1533 020000 driver=igb group=%d\n", i, i + 20);
+		assert_int_equal(tree_add(f.dir, row), 0);
+	}
+	assert_int_equal(assert_users_now("0000:01:00.1", "1200 pipewire /dev/snd/controlC0\n"), few);
+	assert_null(pci_facts_read_users(&f.root, "no address", &facts));
+	pci_facts_finish(&facts);
 }
 
 static void test_not_everybody_is_seen(void **state)
@@ -208,6 +250,7 @@ static void test_vfio(void **state)
 	(void)state;
 	read_tree("proc/1/comm = qemu\nproc/1/fd/7 -> /dev/vfio/4\nproc/1/fd/8 -> /dev/vfio/vfio\n");
 	assert_users("04:00.0", "1 qemu /dev/vfio/4\n");
+	assert_users_now("0000:04:00.0", "1 qemu /dev/vfio/4\n");
 	assert_int_equal(detail("05:00.0")->n_nodes, 0);
 }
 
@@ -223,12 +266,14 @@ static void test_nvidia(void **state)
 	(void)state;
 	read_tree(nodes);
 	assert_users("01:00.0", "1 X /dev/nvidia1\n1 X /dev/nvidiactl\n");
+	assert_users_now("0000:01:00.0", "1 X /dev/nvidia1\n1 X /dev/nvidiactl\n");
 	release(NULL);
 	read_tree(nodes);
 	assert_int_equal(tree_add(f.dir, "pci 0000:06:00.0 10de:13c2 030000 driver=nvidia group=6\n"), 0);
 	pci_facts_finish(&f.pci);
 	pci_facts_read(&f.root, &f.pci);
 	assert_users("01:00.0", "1 X /dev/nvidia1\n");
+	assert_users_now("0000:01:00.0", "1 X /dev/nvidia1\n");
 	// which of the two is not said: it could be either
 	assert_users("06:00.0", "1 X /dev/nvidia0\n1 X /dev/nvidia1\n");
 }
@@ -241,7 +286,7 @@ int main(void)
 		TEST(test_file_systems), TEST(test_swap_and_raid),	   TEST(test_multipath),
 		TEST(test_default_route), TEST(test_other_routes),	   TEST(test_default_route_6_above),
 		TEST(test_users),	 TEST(test_not_everybody_is_seen), TEST(test_one_scan),
-		TEST(test_vfio),	 TEST(test_nvidia),
+		TEST(test_vfio),	 TEST(test_nvidia),		   TEST(test_users_now_cost_little),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

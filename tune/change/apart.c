@@ -199,7 +199,8 @@ static void note_stuck(struct apart *apart, const char *device, pid_t pid)
 	stuck->pid = pid;
 }
 
-// Looked for once: each /proc/PID/comm costs three system calls.
+// Looked for once: each /proc/PID/comm costs three system calls. A kernel thread, of which there are many, has no
+// program and is none of ours, which is learnt with one.
 static void look_for_stuck(struct apart *apart)
 {
 	AUTO_CLOSEDIR DIR *dir = apart->looked ? NULL : opendir("/proc");
@@ -210,7 +211,8 @@ static void look_for_stuck(struct apart *apart)
 		char comm[32];
 		int pid;
 
-		if (!str_parse_int(entry->d_name, &pid) || process_read_name(pid, comm, sizeof(comm)) < 0)
+		if (!str_parse_int(entry->d_name, &pid) || !process_may_have_program(dirfd(dir), entry->d_name) ||
+		    process_read_name(pid, comm, sizeof(comm)) < 0)
 			continue;
 		if (str_starts(comm, "vr-") && pid != apart->pid && is_child_of_old(pid, comm))
 			note_stuck(apart, comm + 3, pid);

@@ -263,10 +263,7 @@ static int check_unused(struct change_host *host, const struct change *change, s
 	struct pci_facts facts;
 	AUTO_STR struct str text = { 0 };
 
-	pci_facts_read(&root, &facts);
-	device = pci_facts_find(&facts, address);
-	if (device)
-		pci_facts_read_detail(&root, &facts, (size_t)(device - facts.items));
+	device = pci_facts_read_users(&root, address, &facts);
 	add_users(device, &text);
 	pci_facts_finish(&facts);
 	if (!text.len)

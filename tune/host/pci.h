@@ -94,6 +94,9 @@ void pci_facts_read(struct root *root, struct pci_facts *facts);
 // careful.h): a device whose driver blocks is `stuck`, and costs a second.
 void pci_facts_read_details(struct root *root, struct pci_facts *facts, const size_t *indices, size_t n);
 void pci_facts_read_detail(struct root *root, struct pci_facts *facts, size_t index);
+// Of one device what it is and who has its nodes open, and no more: this is asked in the moment before it is taken
+// from its driver, so it must be new and quick. Returns the device, which is in `facts`, or NULL: no such address.
+const struct pci_device *pci_facts_read_users(struct root *root, const char *address, struct pci_facts *facts);
 // Their names, from this machine's PCI ID database (libpci, loaded when first asked), which is no fact of the
 // host: what is planned must not depend on them.
 void pci_facts_read_names(struct pci_facts *facts, const size_t *indices, size_t n);

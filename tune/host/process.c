@@ -220,6 +220,15 @@ int process_find_holder(const char *path, char *out, size_t size)
 	return r;
 }
 
+// Whose program we may not know is -EACCES (Linux 6.1, fs/proc/base.c: proc_pid_readlink, proc_exe_link).
+bool process_may_have_program(int proc, const char *name)
+{
+	char path[PATH_SIZE], byte;
+
+	snprintf(path, sizeof(path), "%s/exe", name);
+	return readlinkat(proc, path, &byte, 1) >= 0 || errno != ENOENT;
+}
+
 int process_read_program(char *buf, size_t size)
 {
 	ssize_t n = readlink("/proc/self/exe", buf, size - 1);

@@ -49,5 +49,9 @@ void process_read_boot_id(char *buf, size_t size);
 // files we may not see is not found. Returns 0 or -ENOENT.
 int process_find_holder(const char *path, char *out, size_t size);
 
+// False: a kernel thread, or one who has ended; neither has a program or files. `proc` is /proc, `name` one in it. One
+// system call, where /proc/PID/stat takes three.
+bool process_may_have_program(int proc, const char *name);
+
 // The path of the program that this process runs. Returns 0 or -errno.
 int process_read_program(char *buf, size_t size);

@@ -190,3 +190,23 @@ void pci_facts_read_detail(struct root *root, struct pci_facts *facts, size_t in
 {
 	pci_facts_read_details(root, facts, &index, 1);
 }
+
+// Who has nvidia's common nodes open may mean another card, so that all of them must be known.
+const struct pci_device *pci_facts_read_users(struct root *root, const char *address, struct pci_facts *facts)
+{
+	const struct pci_device *found;
+	struct pci_device *device;
+
+	pci_read_only(root, address, facts);
+	if (facts->count && str_eq(facts->items[0].driver, "nvidia")) {
+		pci_facts_finish(facts);
+		pci_facts_read(root, facts);
+	}
+	found = pci_facts_find(facts, address);
+	if (!found)
+		return NULL;
+	device = &facts->items[found - facts->items];
+	pci_read_nodes(root, facts, device);
+	pci_read_users(root, facts, device);
+	return device;
+}

@@ -52,13 +52,15 @@ int pci_compare(const void *a, const void *b)
 	return (x->bus << 8 | x->slot << 3 | x->function) - (y->bus << 8 | y->slot << 3 | y->function);
 }
 
+#define NOTHING_KNOWN { .group = -1, .parent = -1, .detail = { .node = -1 } }
+
 static void list_devices(struct root *root, struct pci_facts *facts)
 {
 	AUTO_STRV struct strv names = { 0 };
 
 	facts->known = root_list(root, "sys/bus/pci/devices", &names) == 0;
 	for (size_t i = 0; i < names.count; i++) {
-		struct pci_device device = { .group = -1, .parent = -1, .detail = { .node = -1 } };
+		struct pci_device device = NOTHING_KNOWN;
 
 		if (pci_parse_address(names.items[i], &device))
 			*MEM_PUSH(facts->items, facts->count) = device;
@@ -286,12 +288,10 @@ static void read_drivers(struct root *root, struct pci_facts *facts)
 	}
 }
 
-void pci_facts_read(struct root *root, struct pci_facts *facts)
+static void read_devices(struct root *root, struct pci_facts *facts)
 {
 	bool groups = may_have_groups(root);
 
-	*facts = (struct pci_facts){ 0 };
-	list_devices(root, facts);
 	for (size_t i = 0; i < facts->count; i++) {
 		struct pci_device *device = &facts->items[i];
 		AUTO_FREE char *path = mem_printf("sys/bus/pci/devices/%s", device->address);
@@ -305,7 +305,25 @@ void pci_facts_read(struct root *root, struct pci_facts *facts)
 	}
 	if (facts->count > MANY)
 		read_drivers(root, facts);
+}
+
+void pci_facts_read(struct root *root, struct pci_facts *facts)
+{
+	*facts = (struct pci_facts){ 0 };
+	list_devices(root, facts);
+	read_devices(root, facts);
 	find_parents(root, facts);
+}
+
+void pci_read_only(struct root *root, const char *address, struct pci_facts *facts)
+{
+	struct pci_device device = NOTHING_KNOWN;
+
+	*facts = (struct pci_facts){ 0 };
+	if (!pci_parse_address(address, &device))
+		return;
+	*MEM_PUSH(facts->items, facts->count) = device;
+	read_devices(root, facts);
 }
 
 static void finish_detail(struct pci_detail *detail)

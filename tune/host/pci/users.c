@@ -3,6 +3,7 @@
 
 #include "base/cleanup.h"
 #include "base/mem.h"
+#include "tune/host/process.h"
 #include "tune/host/root.h"
 
 #include <errno.h>
@@ -110,16 +111,6 @@ static void scan_process(struct root *root, struct pci_holders *holders, pid_t p
 		memcpy(holders->items[i].name, name, strnlen(name, sizeof(holders->items[i].name) - 1));
 }
 
-// A kernel thread, and who has ended, has neither a program nor open files; to ask for the first takes one system call
-// instead of seven. A captured machine need not have the link.
-static bool may_have_files(const struct root *root, int proc, const char *pid)
-{
-	AUTO_FREE char *program = mem_printf("%s/exe", pid);
-	char byte;
-
-	return !root->live || readlinkat(proc, program, &byte, 1) >= 0 || errno != ENOENT;
-}
-
 static int compare_holders(const void *a, const void *b)
 {
 	const struct holder *x = a, *y = b;
@@ -127,7 +118,7 @@ static int compare_holders(const void *a, const void *b)
 	return x->pid != y->pid ? (x->pid > y->pid) - (x->pid < y->pid) : strverscmp(x->path, y->path);
 }
 
-// Whoever may not see process 1 does not see all.
+// Whoever may not see process 1 does not see all. In a captured machine processes need not have a program.
 static struct pci_holders *scan(struct root *root)
 {
 	struct pci_holders *holders = mem_new(1, sizeof(*holders));
@@ -140,7 +131,7 @@ static struct pci_holders *scan(struct root *root)
 		int pid;
 
 		if (str_parse_int(names.items[i], &pid) && pid > 0 && !(root->live && pid == getpid()) &&
-		    may_have_files(root, proc, names.items[i]))
+		    (!root->live || process_may_have_program(proc, names.items[i])))
 			scan_process(root, holders, pid);
 	}
 	if (holders->count)
