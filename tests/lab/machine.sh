@@ -11,6 +11,8 @@
 #	02:00.0		an empty NVMe drive of 64M that has a virtual function to give
 #	03:00.0		an xHCI controller with a keyboard and a mouse
 #	04:00.0		nothing, until the hand plugs something into the port `spare`
+#	05:00.0		with lab.bridge on the kernel line: a bridge to a conventional bus, and on that bus two network cards,
+#			06:01.0 and 06:02.0, of which no reset reaches the second; all in one group
 #	00:02.0		the host's own graphics card
 #	the hand	a serial port that is the machine's own QMP monitor: `hand` in lib.sh
 #	cpufreq		1 to 3 GHz; CPUs 2 and 3 share a clock, the others have one each (cpufreq.asl)
@@ -50,6 +52,7 @@ make_machine() {
 	add_port spare 1e.1 4
 	machine+=(-device 'qemu-xhci,bus=usb,id=xhci')
 	machine+=(-device 'usb-kbd,bus=xhci.0,port=1,id=keyboard' -device 'usb-mouse,bus=xhci.0,port=2,id=mouse')
+	[[ ! $words =~ lab\.bridge ]] || add_bridge
 	add_hand "$exchange/hand.$which"
 	machine+=(-kernel "$parts/kernel" -initrd "$parts/initrd" -append "$words")
 }
@@ -66,6 +69,12 @@ add_hand() {
 add_share() {
 	machine+=(-fsdev "local,id=$1,path=$3,security_model=none,multidevs=remap$4")
 	machine+=(-device "virtio-9p-pci,fsdev=$1,mount_tag=$1,addr=$2")
+}
+
+add_bridge() {
+	add_port bridged 1e.2 5
+	machine+=(-device 'pcie-pci-bridge,id=conventional,bus=bridged')
+	machine+=(-device 'e1000,bus=conventional,addr=1' -device 'e1000,bus=conventional,addr=2')
 }
 
 add_port() {

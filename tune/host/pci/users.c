@@ -124,13 +124,14 @@ static struct pci_holders *scan(struct root *root)
 	struct pci_holders *holders = mem_new(1, sizeof(*holders));
 	AUTO_CLOSE int proc = root_open_directory(root, "proc");
 	AUTO_STRV struct strv names = { 0 };
+	pid_t self = root->live ? getpid() : -1;
 
 	root_list(root, "proc", &names);
 	holders->unknown = !strv_has(&names, "1");
 	for (size_t i = 0; i < names.count; i++) {
 		int pid;
 
-		if (str_parse_int(names.items[i], &pid) && pid > 0 && !(root->live && pid == getpid()) &&
+		if (str_parse_int(names.items[i], &pid) && pid > 0 && pid != self &&
 		    (!root->live || process_may_have_program(proc, names.items[i])))
 			scan_process(root, holders, pid);
 	}

@@ -1,0 +1,115 @@
+#!/bin/bash
+# lab: full limit=900
+# A guest boots Linux and finds the card and its sound on its own PCI bus, by class and ids and behind one root port. It
+# reads registers of both, and so has their memory, not only their names.
+. tests/lab/lib.sh
+. tests/lab/devices.sh
+
+# Emulated inside of emulation, the kernel takes longer to unpack itself than for all the rest of its boot: it is handed
+# over unpacked (as scripts/extract-vmlinux of Linux does it), and QEMU begins where its PVH note says.
+unpack_kernel() {
+	local at
+
+	at=$(LC_ALL=C grep -abo -m 1 -P '\xfd7zXZ\x00' "$GUEST/vmlinuz" | cut -d : -f 1 | head -n 1) || true
+	[[ $at ]] || skip "the guest's kernel is not packed with xz"
+	tail -c "+$((at + 1))" "$GUEST/vmlinuz" >"$SCRATCH/packed"
+	# what follows is the part that unpacks
+	xz --decompress --stdout --single-stream "$SCRATCH/packed" >"$SCRATCH/vmlinux"
+	rm "$SCRATCH/packed"
+}
+
+# The guest's process 1. Where a device's memory lies is told by its line of that number in `resource`.
+write_init() {
+	cat <<-'END'
+		#!/busybox sh
+		/busybox mkdir -p /dev /sys
+		/busybox mount -t devtmpfs devtmpfs /dev
+		/busybox mount -t sysfs sysfs /sys
+		cd /sys/bus/pci/devices
+
+		# word ADDRESS BAR OFFSET
+		word() {
+			echo 1 >$1/enable
+			start=$(/busybox sed -n "$(($2 + 1))s/ .*//p" $1/resource)
+			/busybox devmem $((start + $3)) 32
+		}
+
+		for i in *; do
+			read -r class <$i/class
+			read -r vendor <$i/vendor
+			read -r device <$i/device
+			port=$(/busybox readlink -f $i)
+			port=${port%/*}
+			word=
+			case $class in
+			0x030000) word=$(word $i 2 0xf8) ;;
+			0x040300) word=$(word $i 0 0) ;;
+			esac
+			echo "look: $class $vendor:$device behind ${port##*/} $word"
+		done
+		echo "look: done"
+		/busybox poweroff -f
+	END
+}
+
+make_initrd() {
+	mkdir "$SCRATCH/root"
+	cp "$(command -v busybox)" "$SCRATCH/root/busybox"
+	write_init >"$SCRATCH/root/init"
+	chmod 755 "$SCRATCH/root/init"
+	(cd "$SCRATCH/root" && find . | cpio --create --quiet -H newc -R 0:0) >"$SCRATCH/initrd"
+	rm -r "$SCRATCH/root"
+}
+
+# found CLASS: the line that the guest wrote about the device of this class
+found() {
+	tr -d '\r' <"$SCRATCH/linux.out" | sed -n "s/^look: $1 //p"
+}
+
+has_looked() {
+	kill -0 "${keepers[linux]}" || [[ $(<"$SCRATCH/linux.out") == *"look: done"* ]] ||
+		fail "it ended before: $(<"$SCRATCH/linux.out")"
+	[[ $(<"$SCRATCH/linux.out") == *"look: done"* ]]
+}
+
+host_driver $card aty128fb
+host_driver $sound snd_hda_intel
+before=$(touched)
+unpack_kernel
+make_initrd
+# no more of the kernel's self-tests than must be, and no more memory: all of it is mapped for the devices
+profile linux <<END
+[vm]
+memory = 112M
+os = linux
+[cpu]
+vcpus = 1
+model = qemu64
+[boot]
+kernel = $SCRATCH/vmlinux
+initrd = $SCRATCH/initrd
+cmdline = console=ttyS0 quiet mitigations=off nowatchdog no_timer_check cryptomgr.notests
+[pci "01:00.0"]
+force = yes
+[pci "01:00.1"]
+END
+wait_for "a plan" plans linux
+begin linux
+for ((i = 0; i < 800; i++)); do
+	! has_looked || break
+	sleep 1
+done
+has_looked || fail "it found nothing: $(<"$SCRATCH/linux.out")"
+echo "$i s until it had looked"
+grep '^look:' "$SCRATCH/linux.out"
+port=$(found 0x030000)
+port=${port#* behind }
+port=${port% *}
+[[ $port == 0000:00:* ]] || fail "not behind a port: $port"
+# Rage 128's CONFIG_MEMSIZE, of which the lab's card has 16 MiB, and High Definition Audio's GCAP
+expect "the card" "$(found 0x030000)" "0x1002:0x5046 behind $port 0x01000000"
+expect "its sound" "$(found 0x040300)" "0x8086:0x2668 behind $port 0x00004401"
+ended linux
+expect "status" $status 0
+expect "afterwards" "$(touched)" "$before"
+rm "$SCRATCH/vmlinux" "$SCRATCH/initrd"
