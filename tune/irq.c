@@ -35,15 +35,27 @@ static int steer(int number, const struct cpuset *cpus, struct err *err)
 	return 1;
 }
 
-int irq_steer_device(const char *device, const struct cpuset *cpus, struct err *err)
+void irq_list_device(const char *device, struct cpuset *irqs)
 {
 	AUTO_FREE char *path = mem_printf("%s/msi_irqs", device);
 	AUTO_CLOSEDIR DIR *dir = opendir(path);
 	const struct dirent *entry;
-	int moved = 0, failed = 0, number;
+	int number;
 
 	while (dir && (entry = readdir(dir))) {
-		int r = str_parse_int(entry->d_name, &number) ? steer(number, cpus, err) : 0;
+		if (str_parse_int(entry->d_name, &number) && number >= 0 && number < CPUSET_MAX)
+			cpuset_add(irqs, number);
+	}
+}
+
+int irq_steer_device(const char *device, const struct cpuset *cpus, struct err *err)
+{
+	struct cpuset irqs = { 0 };
+	int moved = 0, failed = 0;
+
+	irq_list_device(device, &irqs);
+	CPUSET_FOREACH(irq, &irqs) {
+		int r = steer(irq, cpus, err);
 
 		if (r < 0)
 			failed = r;

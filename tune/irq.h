@@ -6,6 +6,9 @@
 struct cpuset;
 struct err;
 
+// Adds the numbers of the message-signalled interrupts that the device has now.
+void irq_list_device(const char *device, struct cpuset *irqs);
+
 // Puts the message-signalled interrupts that the device has now on these CPUs; `device` is its directory below
 // /sys/bus/pci/devices. A line that it shares with others (INTx) stays where it is. Returns how many were moved, or
 // -errno with a message where one refused.

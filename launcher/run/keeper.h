@@ -77,6 +77,7 @@ struct keeper {
 	bool adopted; // QEMU is not our child
 	bool partition;	   // its threads have cgroups of their own
 	bool no_partition; // the kernel refused one, and the profile can do without
+	bool unheard;	   // irqbalance does not take what it is told of interrupts, and that was said
 	struct loop_source qemu_source, signal_source, hotplug_source;
 	struct monitor_process monitor;
 	struct keeper_input input;

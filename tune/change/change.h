@@ -67,7 +67,7 @@ struct change {
 //   mask     "without CPUS" or "without CPUS else CPUS", of  "with CPUS", those of them that are in
 //            a mask in /proc/irq or /sys, or of irqbalance;  it; "only CPUS", where no other is;
 //            the second set is for a mask with no other CPU  "without CPUS"; "gone"; "other CPUS": not
-//                                                            what stood in
+//            "without IRQS", of those that irqbalance moves  what stood in
 //   affinity "CPUS" for "TID.STARTTIME", or "kept": put      "CPUS"; of a kept one "lost", where the
 //            back as it is today whenever the kernel has      kernel widened or cut it; "gone"
 //            lost it

@@ -17,18 +17,34 @@
 #include <sys/un.h>
 
 // It answers from its main loop, which only now and then reads /proc.
-enum { PATIENCE_S = 5, SCAN_MS = 15000, POLL_MS = 100, ANSWER_MAX = 64 << 10 };
+// Of a list of interrupts, 1.9 reads what fits into 500 bytes and its newest versions into 255, and take a number that
+// is cut for a whole one.
+enum { PATIENCE_S = 5, SCAN_MS = 15000, POLL_MS = 100, ANSWER_MAX = 64 << 10, IRQS_MAX = 255 };
 
-bool irqbalance_is_socket(const char *path)
+static const char irqs_suffix[] = "/irqs";
+
+bool irqbalance_owns(const char *path)
 {
 	return str_starts(path, "/run/irqbalance/");
+}
+
+static bool is_about_irqs(const char *path)
+{
+	return irqbalance_owns(path) && str_ends(path, irqs_suffix);
+}
+
+bool irqbalance_is_late(const char *path)
+{
+	return irqbalance_owns(path) && !is_about_irqs(path);
 }
 
 // A socket has no openat: what the root's descriptor leads to is named through /proc.
 static int connect_to(struct change_host *host, const char *path)
 {
+	size_t suffix = is_about_irqs(path) ? strlen(irqs_suffix) : 0;
+	AUTO_FREE char *name = mem_dupn(path, strlen(path) - suffix);
 	AUTO_CLOSE int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	AUTO_CLOSE int node = change_open(host, path, O_PATH, 0);
+	AUTO_CLOSE int node = change_open(host, name, O_PATH, 0);
 	const struct timeval patience = { .tv_sec = PATIENCE_S };
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 
@@ -87,7 +103,26 @@ static int ask(struct change_host *host, const char *path, const char *words, st
 	return r < 0 ? r : hear(fd, answer);
 }
 
-// "SLEEP 10 IRQ … BANNED 00000000,0000000c"
+// "SLEEP 10 IRQ 35 LOAD 0 DIFF 0 CLASS 2 IRQ … BANNED 00000000,0000000c". A number that no set of ours can hold is
+// not remembered: it is dropped from the list with the next word.
+static int parse_banned(const struct strv *words, bool irqs, struct cpuset *banned)
+{
+	bool whole = false;
+	int number;
+
+	cpuset_zero(banned);
+	for (size_t i = 0; i + 1 < words->count; i++) {
+		const char *word = words->items[i], *value = words->items[i + 1];
+
+		if (irqs && strcmp(word, "IRQ") == 0 && str_parse_int(value, &number) && number >= 0 &&
+		    number < CPUSET_MAX)
+			cpuset_add(banned, number);
+		if (strcmp(word, "BANNED") == 0)
+			whole = irqs || cpuset_parse_mask(banned, value);
+	}
+	return whole ? 0 : -EPROTO;
+}
+
 static int read_banned(struct change_host *host, const char *path, struct cpuset *banned)
 {
 	AUTO_STR struct str answer = { 0 };
@@ -97,11 +132,7 @@ static int read_banned(struct change_host *host, const char *path, struct cpuset
 	if (r < 0)
 		return r;
 	strv_split(&words, str_text(&answer), " \n");
-	for (size_t i = 0; i + 1 < words.count; i++) {
-		if (strcmp(words.items[i], "BANNED") == 0)
-			return cpuset_parse_mask(banned, words.items[i + 1]) ? 0 : -EPROTO;
-	}
-	return -EPROTO;
+	return parse_banned(&words, is_about_irqs(path), banned);
 }
 
 static void invert(struct cpuset *set)
@@ -133,16 +164,39 @@ static int wait_until(struct change_host *host, const char *path, const struct c
 	return r;
 }
 
+// It forgets those that it was told before: each time all of them are named. 0 ends its list; that is the timer,
+// which it does not move.
+static int tell_irqs(struct change_host *host, const char *path, const struct cpuset *banned)
+{
+	AUTO_STR struct str list = { 0 }, answer = { 0 };
+	AUTO_FREE char *words = NULL;
+
+	CPUSET_FOREACH(irq, banned) {
+		if (irq)
+			str_addf(&list, "%s%d", list.len ? " " : "", irq);
+	}
+	if (list.len > IRQS_MAX)
+		return -E2BIG;
+	words = mem_printf("settings ban irqs %s", list.len ? list.text : "NONE");
+	return ask(host, path, words, &answer);
+}
+
+static int tell_cpus(struct change_host *host, const char *path, const struct cpuset *banned)
+{
+	AUTO_FREE char *list = cpuset_text(banned), *words = mem_printf("settings cpus %s", *list ? list : "NULL");
+	AUTO_STR struct str answer = { 0 };
+
+	return ask(host, path, words, &answer);
+}
+
 int irqbalance_write(struct change_host *host, const char *path, const struct cpuset *allowed, bool wait)
 {
 	struct cpuset banned = *allowed;
-	AUTO_FREE char *list = NULL, *words = NULL;
-	AUTO_STR struct str answer = { 0 };
 	int r;
 
 	invert(&banned);
-	list = cpuset_text(&banned);
-	words = mem_printf("settings cpus %s", *list ? list : "NULL");
-	r = ask(host, path, words, &answer);
+	if (is_about_irqs(path))
+		return tell_irqs(host, path, &banned);
+	r = tell_cpus(host, path, &banned);
 	return r == 0 && wait ? wait_until(host, path, &banned) : r;
 }

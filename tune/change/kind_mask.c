@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The kind `mask`: CPUs taken out of a mask that others share: an interrupt's, the workqueues', or irqbalance's.
+// The kind `mask`: CPUs taken out of a mask that others share: an interrupt's, the workqueues', or irqbalance's; or
+// interrupts, which are numbers as well, out of those that irqbalance moves.
 // Only these CPUs are looked at, and only these are put back, so that guests come and go in any order and
 // somebody else's changes to the rest stay.
 #include "tune/change/kind.h"
@@ -70,7 +71,7 @@ static int read_mask(struct change_host *host, const char *path, struct cpuset *
 	AUTO_FREE char *line = NULL;
 	int r;
 
-	if (irqbalance_is_socket(path))
+	if (irqbalance_owns(path))
 		return irqbalance_read(host, path, out);
 	r = change_read_line(host, path, &line);
 	if (r < 0)
@@ -78,7 +79,7 @@ static int read_mask(struct change_host *host, const char *path, struct cpuset *
 	return (is_list(path) ? cpuset_parse_list(out, line) : cpuset_parse_mask(out, line)) ? 0 : -EINVAL;
 }
 
-// irqbalance takes its words late. Nothing waits for it at a start; but at an end the next guest must find
+// irqbalance takes its words of CPUs late. Nothing waits for it at a start; but at an end the next guest must find
 // what this one left, or its answer would bring our CPUs back under the ban.
 static int tell_irqbalance(struct change_host *host, const char *path, const struct cpuset *cpus, const char *value)
 {
@@ -107,8 +108,10 @@ static int write_mask(struct change_host *host, const char *path, const struct c
 {
 	AUTO_STR struct str text = { 0 };
 
-	if (irqbalance_is_socket(path))
+	if (irqbalance_is_late(path))
 		return tell_irqbalance(host, path, cpus, value);
+	if (irqbalance_owns(path))
+		return irqbalance_write(host, path, cpus, false);
 	if (is_list(path))
 		cpuset_print_list(cpus, &text);
 	else
@@ -140,7 +143,7 @@ static int mask_read(struct change_host *host, const struct change *change, char
 	}
 	if (r < 0)
 		return err_sys(err, r, "reading %s", change->path);
-	if (irqbalance_is_socket(change->path))
+	if (irqbalance_is_late(change->path))
 		*value = recall_irqbalance(host, change, &ours);
 	if (*value)
 		return 0;
@@ -157,6 +160,11 @@ static int mask_read(struct change_host *host, const struct change *change, char
 	*value = mask_print_found(!cpuset_is_empty(&mask) && cpuset_contains(&ours, &mask) ? "only " : "with ",
 				  &present, &ours);
 	return 0;
+}
+
+static const char *what_in(const char *path)
+{
+	return irqbalance_owns(path) && !irqbalance_is_late(path) ? "interrupts" : "CPUs";
 }
 
 static int mask_write(struct change_host *host, const struct change *change, const char *value,
@@ -182,7 +190,7 @@ static int mask_write(struct change_host *host, const struct change *change, con
 	if (r == -EIO)
 		return err_set(err, r, "%s can't be changed: its driver spreads these interrupts itself, and "
 				       "one on such a CPU comes only for what that CPU began", change->path);
-	return r < 0 ? err_sys(err, r, "taking CPUs in or out of %s", change->path) : 0;
+	return r < 0 ? err_sys(err, r, "taking %s in or out of %s", what_in(change->path), change->path) : 0;
 }
 
 static bool mask_equal(const char *a, const char *b)
@@ -210,7 +218,7 @@ static void mask_remedy(const struct change *change, struct str *out)
 	if (!change->was || !mask_parse_found(change->was, &present))
 		cpuset_zero(&present);
 	list = cpuset_text(&present);
-	str_addf(out, "add the CPUs %s to ", *list ? list : "that are missing");
+	str_addf(out, "add the %s %s to ", what_in(change->path), *list ? list : "that are missing");
 	change_quote(change->path, out);
 }
 

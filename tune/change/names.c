@@ -2,6 +2,7 @@
 #include "tune/change/names.h"
 
 #include "base/mem.h"
+#include "tune/change/irqbalance.h"
 
 #include <stdio.h>
 
@@ -43,6 +44,16 @@ char *change_name_cgroup(const char *path)
 char *change_name_irq(int number)
 {
 	return mem_printf("/proc/irq/%d/smp_affinity_list", number);
+}
+
+bool change_is_irqbalance(const char *path)
+{
+	return irqbalance_is_late(path);
+}
+
+char *change_name_balanced(const char *irqbalance)
+{
+	return mem_printf("%s/irqs", irqbalance);
 }
 
 int change_parse_irq(const char *path)

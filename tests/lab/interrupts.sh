@@ -1,0 +1,80 @@
+# shellcheck shell=bash
+# What scenarios about interrupts share, beside tests/lab/lib.sh and tests/lab/devices.sh.
+
+# irqbalance_starts: Debian's, as tests/lab/fetch-irqbalance unpacks it; `irqbalance` is its process
+irqbalance_starts() {
+	local program=$GUEST/irqbalance/usr/sbin/irqbalance
+
+	[[ -x $program ]] || skip "no irqbalance: run tests/lab/fetch-irqbalance"
+	mkdir /run/irqbalance
+	masks=$(grep . /proc/irq/[0-9]*/smp_affinity_list)
+	stdbuf -oL "$program" --debug --interval=2 >"$SCRATCH/irqbalance" 2>&1 &
+	irqbalance=$!
+	trap 'irqbalance_ends; let_go' EXIT
+	wait_until "irqbalance's socket" test -S "/run/irqbalance/irqbalance$irqbalance.sock"
+	wait_until "it bans no CPU" irqbalance_bans 0
+}
+
+# It moves interrupts, and leaves them where it moved them.
+irqbalance_ends() {
+	local path cpus
+
+	kill "$irqbalance"
+	wait "$irqbalance" || true
+	while IFS=: read -r path cpus; do
+		echo "$cpus" >"$path" || true
+	done <<<"$masks" 2>/dev/null
+	rm -rf /run/irqbalance
+}
+
+# irqbalance_bans MASK: of CPUs, as of its last scan
+irqbalance_bans() {
+	[[ $(sed -n 's/^Banned CPUs: //p' "$SCRATCH/irqbalance" | tail -n 1 | tr -d ,) =~ ^0*$1$ ]]
+}
+
+irqbalance_scans() {
+	grep -c '^-----------------' "$SCRATCH/irqbalance"
+}
+
+# ask_irqbalance WORDS: prints what it says to that
+ask_irqbalance() {
+	printf %s "$1" | "$TOOLS/talk" "/run/irqbalance/irqbalance$irqbalance.sock" 1000
+}
+
+# irqbalance_leaves: the interrupts that it was told to leave alone
+irqbalance_leaves() {
+	ask_irqbalance setup | grep -oE 'IRQ [0-9]+' | sed 's/IRQ //' | xargs
+}
+
+# make_msix_guest: a guest in $SCRATCH/msix.elf that makes the drive's interrupts, and says so
+make_msix_guest() {
+	gcc -m32 -O2 -ffreestanding -mgeneral-regs-only -fno-pie -no-pie -fno-stack-protector -nostdlib -static \
+		-Wl,-Ttext=0x100000 -Wl,-N -Wl,--build-id=none -o "$SCRATCH/msix.elf" tests/guest/msix.c
+	chmod 644 "$SCRATCH/msix.elf"
+}
+
+interrupts() {
+	# shellcheck disable=SC2154 # tests/lab/devices.sh has them
+	ls "$devices/$drive/msi_irqs" 2>/dev/null || true
+}
+
+has_interrupts() {
+	[[ $(interrupts) ]]
+}
+
+# where: they may go, each CPU set once; nothing while there are none
+where() {
+	local irq
+
+	for irq in $(interrupts); do
+		cat "/proc/irq/$irq/smp_affinity_list"
+	done | sort -u | xargs
+}
+
+goes_to() {
+	[[ $(where) == "$1" ]]
+}
+
+goes_off() {
+	[[ $(where) != "$1" ]]
+}
