@@ -3,6 +3,7 @@
 
 #include "base/cleanup.h"
 #include "base/io.h"
+#include "tune/host/process.h"
 #include "tune/host/root.h"
 
 #include <errno.h>
@@ -12,6 +13,8 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/wait.h>
+
+enum { TURNS = 10 };
 
 struct answer {
 	int result;
@@ -70,6 +73,16 @@ static int receive(int in, struct answer *answer, int ms)
 	}
 }
 
+// Who is ready to run does not block: on a busy machine it has not had its turn.
+static int receive_patiently(pid_t pid, int in, struct answer *answer, int ms)
+{
+	int r = receive(in, answer, ms);
+
+	for (int i = 1; i < TURNS && r == -ETIMEDOUT && process_read_state(pid) == 'R'; i++)
+		r = receive(in, answer, ms);
+	return r;
+}
+
 static size_t give_up_subject(struct careful_question *questions, size_t from, size_t n, int code)
 {
 	size_t i = from;
@@ -110,7 +123,7 @@ static size_t ask(careful_reader *reader, struct root *root, struct careful_ques
 		fail(questions, n, -EAGAIN);
 		return n;
 	}
-	for (; done < n && (r = receive(in, &answer, deadline_ms)) == 0; done++) {
+	for (; done < n && (r = receive_patiently(pid, in, &answer, deadline_ms)) == 0; done++) {
 		questions[done].result = answer.result;
 		memcpy(questions[done].text, answer.text, sizeof(answer.text));
 	}

@@ -20,9 +20,9 @@ struct careful_question {
 // How a file is read, as root_read_head does.
 typedef int careful_reader(struct root *root, const char *path, char *buf, size_t size);
 
-// Answers all questions; each subject that blocks costs the deadline. A captured tree is read as it is: no driver
-// stands behind it. A child that blocks stays behind without any descriptor of ours, and ends when the kernel lets
-// go of it.
+// Answers all questions; each subject that blocks costs the deadline, and one that waits for nothing but a CPU, on a
+// busy machine, gets up to ten times as long. A captured tree is read as it is: no driver stands behind it. A child
+// that blocks stays behind without any descriptor of ours, and ends when the kernel lets go of it.
 void careful_read(struct root *root, struct careful_question *questions, size_t n, int deadline_ms);
 
 // With another reader, and a child in any case: for tests.

@@ -60,6 +60,13 @@ static int read_stat(pid_t pid, struct process_stat *out)
 	return r < 0 ? r : process_parse_stat(text, out);
 }
 
+char process_read_state(pid_t pid)
+{
+	struct process_stat fields;
+
+	return read_stat(pid, &fields) == 0 ? fields.state : '\0';
+}
+
 int process_read_id(pid_t pid, struct process_id *out)
 {
 	struct process_stat fields;

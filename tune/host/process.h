@@ -24,6 +24,9 @@ int process_parse_stat(const char *text, struct process_stat *out); // 0 or -EIN
 
 int process_read_id(pid_t pid, struct process_id *out); // 0 or -errno (-ESRCH: gone, or a zombie)
 
+// 'R' ready or running, 'D' blocked in the kernel, … (proc_pid_stat(5), field 3); '\0': gone.
+char process_read_state(pid_t pid);
+
 // Its name as in comm(5). Returns 0 or -errno (-ESRCH: gone).
 int process_read_name(pid_t pid, char *buf, size_t size);
 
