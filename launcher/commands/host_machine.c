@@ -11,7 +11,7 @@ static void read_devices(struct root *root, bool names, struct host_machine *mac
 	struct pci_facts *pci = &machine->pci;
 	AUTO_FREE size_t *all = NULL;
 
-	pci_facts_read(root, pci);
+	pci_facts_read(root, pci, NULL);
 	all = mem_new(pci->count + 1, sizeof(*all));
 	for (size_t i = 0; i < pci->count; i++)
 		all[i] = i;

@@ -35,7 +35,7 @@ void devices_read(struct root *root, const struct strv *titles, bool names, stru
 	AUTO_FREE size_t *indices = NULL;
 	size_t n = 0;
 
-	pci_facts_read(root, pci);
+	pci_facts_read(root, pci, titles);
 	usb_facts_read(root, &facts->usb);
 	iommu_facts_read(root, facts->system.kernel, facts->system.cmdline, &facts->iommu);
 	wanted = mem_new(pci->count + 1, sizeof(*wanted));

@@ -281,8 +281,8 @@ static void read_daemons(struct root *root, const struct profile *profile, struc
 	const unsigned clocks = 1u << ATTRIBUTE_GOVERNOR | 1u << ATTRIBUTE_EPP | 1u << ATTRIBUTE_MIN_FREQ |
 				1u << ATTRIBUTE_BOOST | 1u << ATTRIBUTE_LATENCY;
 
-	if (wanted_attributes(profile) & clocks ||
-	    (profile->cpu.isolate != ISOLATE_NONE && profile->cpu.pin.mode != CPUS_NONE))
+	if (wanted_attributes(profile) & clocks || facts->cgroup.v2 ||
+	    (profile->cpu.isolate != ISOLATE_NONE && !cpuset_is_empty(&facts->cpus.isolated)))
 		daemon_facts_read(root, &facts->daemons);
 }
 
@@ -339,10 +339,10 @@ int facts_read(struct root *root, const struct profile *profile, const struct fa
 	if (firmware_type_of(profile) <= FIRMWARE_OVMF_SECUREBOOT)
 		firmware_read(root, options->paths->firmware_dir, &facts->firmwares);
 	attribute_facts_read(root, wanted_attributes(profile), &facts->cpus.online, &facts->attributes);
-	read_daemons(root, profile, facts);
 	if (profile_has_section(profile, "input"))
 		input_facts_read(root, &facts->input);
 	read_cgroups(root, profile, facts);
+	read_daemons(root, profile, facts);
 	facts->run_dir = mem_printf("%s/%s", options->paths->run_base, name);
 	facts->state_dir = mem_printf("%s/%s", options->paths->state_base, name);
 	facts->log_dir = mem_dup(options->paths->log_dir);

@@ -15,7 +15,9 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -180,7 +182,8 @@ static void test_a_plan_reads_little(void **state)
 	assert_in_range(with, plain.cpus, PER_CPU * plain.cpus + PER_PLAN + PER_NODE * plain.nodes);
 }
 
-// Those beside the one that is named cost three reads each, and where they are many the drivers tell whom they have.
+// Those beside the one that is named cost three reads each. Where they are many one read is enough: the drivers tell
+// whom they have, and the named one's group who is in it.
 static void test_a_plan_with_a_device(void **state)
 {
 	static const char section[] = "[pci \"0000:00:02.0\"]\n";
@@ -191,8 +194,57 @@ static void test_a_plan_with_a_device(void **state)
 	(void)state;
 	assert_int_equal(more - some, PER_DEVICE * 100);
 	assert_in_range(some - none, PER_DEVICE * 100, PER_DEVICE * 100 + PER_DETAIL);
-	assert_int_equal(most - many, (PER_DEVICE - 1) * 500);
-	assert_in_range(many - none, (PER_DEVICE - 1) * 500, (PER_DEVICE - 1) * 500 + PER_DETAIL);
+	assert_int_equal(most - many, 500);
+	assert_in_range(many - none, 500, 500 + PER_DETAIL);
+}
+
+static void compare_groups(const char *title, bool listed)
+{
+	AUTO_STRV struct strv titles = { 0 };
+	struct pci_facts whole, few;
+
+	strv_add(&titles, title);
+	pci_facts_read(&root, &whole, NULL);
+	pci_facts_read(&root, &few, &titles);
+	assert_int_equal(few.count, whole.count);
+	assert_true(few.iommu && whole.iommu);
+	for (size_t i = 0; i < whole.count; i++) {
+		const struct pci_device *device = &few.items[i];
+
+		assert_string_equal(device->driver, whole.items[i].driver);
+		assert_int_equal(device->class, whole.items[i].class);
+		// 00:01.0 and 00:02.0 share the group 1
+		assert_int_equal(device->group, whole.items[i].group == 1 || !listed ? whole.items[i].group : -1);
+	}
+	assert_int_equal(pci_facts_find(&few, "0000:00:01.0")->group, 1);
+	assert_int_equal(pci_facts_find(&few, "0000:00:02.0")->group, 1);
+	pci_facts_finish(&whole);
+	pci_facts_finish(&few);
+}
+
+static void test_few_groups_of_many_devices(void **state)
+{
+	const struct big_host host = { .cpus = 2, .threads = 1, .sockets = 1, .nodes = 1, .pci = 300 };
+	AUTO_FREE char *inside = NULL, *link = NULL, *groups = NULL, *away = NULL;
+	char target[PATH_MAX];
+
+	(void)state;
+	read_host(&host);
+	assert_true(root_readlink(&root, "sys/bus/pci/devices/0000:00:02.0", target, sizeof(target)) > 0);
+	assert_non_null(strstr(target, "/devices/"));
+	inside = mem_printf("sys%s/iommu_group", strstr(target, "/devices/"));
+	link = mem_printf("%s/%s", dir, inside);
+	assert_int_equal(unlink(link), 0);
+	assert_int_equal(tree_link(dir, inside, "/sys/kernel/iommu_groups/1"), 0);
+	assert_int_equal(tree_link(dir, "sys/kernel/iommu_groups/1/devices/0000:00:02.0",
+				   "/sys/bus/pci/devices/0000:00:02.0"), 0);
+	compare_groups("00:01.0", true);
+	compare_groups("0000:00:02.0", true);
+	// captured without what lies in the groups' directories
+	groups = mem_printf("%s/sys/kernel/iommu_groups/1", dir);
+	away = mem_printf("%s/away", dir);
+	assert_int_equal(rename(groups, away), 0);
+	compare_groups("00:01.0", false);
 }
 
 static void test_shapes_that_do_not_divide(void **state)
@@ -221,6 +273,7 @@ int main(void)
 		TEST(test_pci_devices),
 		TEST(test_a_plan_reads_little),
 		TEST(test_a_plan_with_a_device),
+		TEST(test_few_groups_of_many_devices),
 		TEST(test_shapes_that_do_not_divide),
 	};
 

@@ -60,7 +60,7 @@ static void read_tree(const char *manifest)
 {
 	assert_int_equal(tree_make(manifest, f.dir, sizeof(f.dir)), 0);
 	assert_int_equal(root_open(&f.root, f.dir, NULL), 0);
-	pci_facts_read(&f.root, &f.pci);
+	pci_facts_read(&f.root, &f.pci, NULL);
 }
 
 static void add(const char *manifest)

@@ -47,7 +47,7 @@ static void read_tree(const char *more)
 	assert_int_equal(tree_make(machine, f.dir, sizeof(f.dir)), 0);
 	assert_int_equal(tree_add(f.dir, more), 0);
 	assert_int_equal(root_open(&f.root, f.dir, NULL), 0);
-	pci_facts_read(&f.root, &f.pci);
+	pci_facts_read(&f.root, &f.pci, NULL);
 }
 
 static const struct pci_detail *detail(const char *address)
@@ -271,7 +271,7 @@ static void test_nvidia(void **state)
 	read_tree(nodes);
 	assert_int_equal(tree_add(f.dir, "pci 0000:06:00.0 10de:13c2 030000 driver=nvidia group=6\n"), 0);
 	pci_facts_finish(&f.pci);
-	pci_facts_read(&f.root, &f.pci);
+	pci_facts_read(&f.root, &f.pci, NULL);
 	assert_users("01:00.0", "1 X /dev/nvidia1\n");
 	assert_users_now("0000:01:00.0", "1 X /dev/nvidia1\n");
 	// which of the two is not said: it could be either

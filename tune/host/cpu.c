@@ -243,15 +243,26 @@ static void read_nodes(struct root *root, struct cpu_facts *facts)
 		facts->cpus[i].node = facts->cpus[i].online ? 0 : -1;
 }
 
+// The threads of a core have one clock: the first that tells speaks for all.
+static long read_core_frequency(struct root *root, const struct cpuset *cpus)
+{
+	CPUSET_FOREACH(id, cpus) {
+		int khz = read_attribute(root, id, "cpufreq/cpuinfo_max_freq", 0);
+
+		if (khz > 0)
+			return khz;
+	}
+	return 0;
+}
+
 static void read_frequencies(struct root *root, struct cpu_facts *facts)
 {
-	for (size_t i = 0; i < facts->count; i++) {
-		struct cpu *cpu = &facts->cpus[i];
+	for (size_t i = 0; i < facts->n_cores; i++) {
+		const struct cpuset *cpus = &facts->cores[i].cpus;
+		long khz = read_core_frequency(root, cpus);
 
-		if (cpu->online)
-			cpu->max_khz = read_attribute(root, cpu->id, "cpufreq/cpuinfo_max_freq", 0);
-		if (cpu->max_khz < 0)
-			cpu->max_khz = 0;
+		CPUSET_FOREACH(id, cpus)
+			find(facts, id)->max_khz = khz;
 	}
 }
 

@@ -87,9 +87,11 @@ struct pci_facts {
 };
 
 // Every device by at most three reads: its configuration, its driver, its group (a virtual function or dead
-// device by four). Takes no device's lock. What can't be read is unknown. Sources: Linux 6.1
-// Documentation/ABI/testing/sysfs-bus-pci, drivers/pci/pci-sysfs.c; PCI Express Base 4.0, 7.5.1 and 9.3.4.1.
-void pci_facts_read(struct root *root, struct pci_facts *facts);
+// device by four); on a machine of very many by one, with the groups only of those that `titles` (in the manner of
+// pci_facts_match()) name, where it is not NULL. Takes no device's lock. What can't be read is unknown. Sources:
+// Linux 6.1 Documentation/ABI/testing/sysfs-bus-pci, drivers/pci/pci-sysfs.c; PCI Express Base 4.0, 7.5.1 and
+// 9.3.4.1.
+void pci_facts_read(struct root *root, struct pci_facts *facts, const struct strv *titles);
 // And more of some devices. What takes a device's lock in the kernel is read in a child with a deadline (see
 // careful.h): a device whose driver blocks is `stuck`, and costs a second.
 void pci_facts_read_details(struct root *root, struct pci_facts *facts, const size_t *indices, size_t n);

@@ -200,7 +200,7 @@ const struct pci_device *pci_facts_read_users(struct root *root, const char *add
 	pci_read_only(root, address, facts);
 	if (facts->count && str_eq(facts->items[0].driver, "nvidia")) {
 		pci_facts_finish(facts);
-		pci_facts_read(root, facts);
+		pci_facts_read(root, facts, NULL);
 	}
 	found = pci_facts_find(facts, address);
 	if (!found)

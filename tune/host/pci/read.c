@@ -85,6 +85,15 @@ static void parse_config(const uint8_t *config, struct pci_device *device)
 	}
 }
 
+// `directory`: the device's, or -1, where nothing else is read of it.
+static int read_config(struct root *root, int directory, const struct pci_device *device, uint8_t *config)
+{
+	AUTO_FREE char *path = directory < 0 ? pci_path(device, "config") : NULL;
+
+	return path ? root_read_head(root, path, (char *)config, CONFIG_SIZE) :
+		      root_read_head_in(root, directory, "config", (char *)config, CONFIG_SIZE);
+}
+
 static bool read_id(struct root *root, const struct pci_device *device, const char *name, uint64_t *out)
 {
 	AUTO_FREE char *path = pci_path(device, name);
@@ -132,7 +141,7 @@ static void read_remembered(struct root *root, struct pci_device *device)
 static void read_identity(struct root *root, int directory, struct pci_device *device)
 {
 	uint8_t config[CONFIG_SIZE];
-	int n = root_read_head_in(root, directory, "config", (char *)config, sizeof(config));
+	int n = read_config(root, directory, device, config);
 	bool known = n > PCI_SUBSYSTEM_ID + 1;
 	uint64_t revision;
 
@@ -173,12 +182,19 @@ static int read_group(struct root *root, int directory)
 	return name && str_parse_int(name, &group) && group >= 0 ? group : -1;
 }
 
-// An empty directory says that the IOMMU is off; a captured tree may lack it, and have the links all the same.
-static bool may_have_groups(struct root *root)
+enum groups {
+	GROUPS_NONE,   // an empty directory says that the IOMMU is off
+	GROUPS_UNTOLD, // a captured tree may lack the directory, and have the links all the same
+	GROUPS_LISTED,
+};
+
+static enum groups look_for_groups(struct root *root)
 {
 	AUTO_STRV struct strv groups = { 0 };
 
-	return root_list(root, "sys/kernel/iommu_groups", &groups) < 0 || groups.count;
+	if (root_list(root, "sys/kernel/iommu_groups", &groups) < 0)
+		return GROUPS_UNTOLD;
+	return groups.count ? GROUPS_LISTED : GROUPS_NONE;
 }
 
 // Bridges that lead somewhere, as indices, by domain and first bus.
@@ -288,30 +304,74 @@ static void read_drivers(struct root *root, struct pci_facts *facts)
 	}
 }
 
-static void read_devices(struct root *root, struct pci_facts *facts)
+static void read_one(struct root *root, struct pci_device *device, bool driver, bool group)
 {
-	bool groups = may_have_groups(root);
+	AUTO_FREE char *path = mem_printf("sys/bus/pci/devices/%s", device->address);
+	AUTO_CLOSE int directory = driver || group ? root_open_directory(root, path) : -1;
 
-	for (size_t i = 0; i < facts->count; i++) {
-		struct pci_device *device = &facts->items[i];
-		AUTO_FREE char *path = mem_printf("sys/bus/pci/devices/%s", device->address);
-		AUTO_CLOSE int directory = root_open_directory(root, path);
-
-		read_identity(root, directory, device);
-		if (facts->count <= MANY)
-			device->driver = read_link_name(root, directory, "driver");
-		device->group = groups ? read_group(root, directory) : -1;
-		facts->iommu |= device->group >= 0;
-	}
-	if (facts->count > MANY)
-		read_drivers(root, facts);
+	read_identity(root, directory, device);
+	if (driver)
+		device->driver = read_link_name(root, directory, "driver");
+	if (group)
+		device->group = read_group(root, directory);
 }
 
-void pci_facts_read(struct root *root, struct pci_facts *facts)
+static bool take_members(struct root *root, struct pci_facts *facts, int group)
 {
+	AUTO_FREE char *path = mem_printf("sys/kernel/iommu_groups/%d/devices", group);
+	AUTO_STRV struct strv names = { 0 };
+
+	if (root_list(root, path, &names) < 0)
+		return false;
+	for (size_t i = 0; i < names.count; i++) {
+		const struct pci_device *member = pci_facts_find(facts, names.items[i]);
+
+		if (member)
+			facts->items[member - facts->items].group = group;
+	}
+	return true;
+}
+
+// False: a captured tree that does not list its groups' members.
+static bool read_groups_of(struct root *root, struct pci_facts *facts, const struct strv *titles)
+{
+	AUTO_FREE size_t *found = mem_new(facts->count + 1, sizeof(*found));
+
+	for (size_t i = 0; i < titles->count; i++) {
+		int n = pci_facts_match(facts, titles->items[i], found, facts->count);
+
+		for (int k = 0; k < n; k++) {
+			struct pci_device *device = &facts->items[found[k]];
+
+			if (device->group >= 0)
+				continue;
+			read_one(root, device, false, true);
+			if (device->group >= 0 && !take_members(root, facts, device->group))
+				return false;
+		}
+	}
+	return true;
+}
+
+void pci_facts_read(struct root *root, struct pci_facts *facts, const struct strv *titles)
+{
+	enum groups groups = look_for_groups(root);
+	bool many, few_groups;
+
 	*facts = (struct pci_facts){ 0 };
 	list_devices(root, facts);
-	read_devices(root, facts);
+	many = facts->count > MANY;
+	few_groups = facts->iommu = many && titles && groups == GROUPS_LISTED;
+	for (size_t i = 0; i < facts->count; i++)
+		read_one(root, &facts->items[i], !many, groups != GROUPS_NONE && !few_groups);
+	if (many)
+		read_drivers(root, facts);
+	if (few_groups && !read_groups_of(root, facts, titles)) {
+		for (size_t i = 0; i < facts->count; i++)
+			read_one(root, &facts->items[i], false, true);
+	}
+	for (size_t i = 0; i < facts->count; i++)
+		facts->iommu |= facts->items[i].group >= 0;
 	find_parents(root, facts);
 }
 
@@ -322,8 +382,8 @@ void pci_read_only(struct root *root, const char *address, struct pci_facts *fac
 	*facts = (struct pci_facts){ 0 };
 	if (!pci_parse_address(address, &device))
 		return;
+	read_one(root, &device, true, true);
 	*MEM_PUSH(facts->items, facts->count) = device;
-	read_devices(root, facts);
 }
 
 static void finish_detail(struct pci_detail *detail)
