@@ -298,6 +298,7 @@ static void irqbalance_is_told_or_named(void **state)
 	decide(fx);
 	assert_int_equal(fx->plan.warnings.count, 0);
 	assert_non_null(find(fx, "irqbalance77.sock"));
+	assert_null(strstr(find(fx, "irqbalance77.sock")->why, "passed devices"));
 }
 
 int main(void)

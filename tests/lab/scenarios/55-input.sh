@@ -1,7 +1,7 @@
 #!/bin/bash
 # One keyboard, two machines: keys pressed on the USB keyboard reach the side that has the input, whole; a hotkey
 # is seen by neither; the command moves it as well; and the host has its own keyboard when the guest ends.
-# lab: full limit=240
+# lab: full limit=400
 . tests/lab/lib.sh
 . tests/lab/input.sh
 
@@ -28,6 +28,13 @@ fi
 watch "$clone" "$SCRATCH/host.events"
 guest_forget typed
 
+subscribe() {
+	echo '{"id":1,"do":"subscribe"}' | exec "$TOOLS/talk" /run/vfiorun/typed/control.sock 1000
+}
+subscribe >"$SCRATCH/told" &
+subscriber=$!
+wait_until "somebody listens" test -s "$SCRATCH/told"
+
 echo "The host has it:"
 type_key a
 says() {
@@ -35,6 +42,10 @@ says() {
 }
 guest_has() {
 	[[ $(guest_says typed) == "$1" ]]
+}
+# told SIDE...: whoever listens heard of these, one after the other
+told() {
+	[[ $(jq -r 'select(.event == "input").data.input' "$SCRATCH/told" | xargs) == "$*" ]]
 }
 wait_until "the host sees a" says "30:1 30:0"
 expect "the guest" "$(guest_says typed)" ""
@@ -45,6 +56,8 @@ expect "who has it" "$(vfiorun status typed --json | jq -r .input)" guest
 type_key b
 wait_until "the guest sees b" guest_has "b:1 b:0"
 expect "the host still" "$(host_says)" "30:1 30:0"
+
+wait_until "the bar shows it" told guest
 
 echo "By hotkey, of which no side sees anything:"
 press ctrl ctrl_r
@@ -57,6 +70,7 @@ press ctrl_r ctrl
 wait_until "the guest has it" has_input typed guest
 release ctrl ctrl_r
 type_key d
+wait_until "the bar shows it" told guest host guest
 wait_until "the guest sees d" guest_has "b:1 b:0 d:1 d:0"
 
 echo "A key that is held at a switch is released on the side that is left:"
@@ -103,6 +117,7 @@ grep "you may not" "$SCRATCH/refused"
 echo "At the end:"
 unwatch "$SCRATCH/host.events"
 stop typed
+wait $subscriber || true
 wait_until "the real keyboard is free" let_go
 if has_clone; then
 	fail "the copy is still there"
@@ -110,4 +125,11 @@ fi
 if input_pid; then
 	fail "the input process is still there"
 fi
+
+echo "For a first try:"
+begin typed run -v "$SCRATCH/typed.conf" --headless --set input.start=guest --input-timeout 5
+wait_until "its time is over" grep -q "the time of --input-timeout is over" "$SCRATCH/typed.out"
+wait_until "the host has it" has_input typed host
+wait_until "the real keyboard is free" let_go
+stop typed
 no_input_modules

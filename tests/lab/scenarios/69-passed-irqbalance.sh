@@ -15,6 +15,7 @@ profile steered <<END
 kernel = $SCRATCH/msix.elf
 [pci "02:00.0"]
 END
+plan steered '.changes[] | select(.path | test("irqbalance")) | .why' | grep "passed devices"
 start steered
 wait_until "the guest uses the drive" grep -q 'msix: enabled' "$SCRATCH/steered.out"
 wait_until "the drive has interrupts" has_interrupts
