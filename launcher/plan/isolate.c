@@ -362,7 +362,10 @@ static void add_masks(struct isolating *i)
 		return;
 	// before the interrupts, or it would move them back
 	if (facts->irqbalance_socket)
-		add_mask(i, facts->irqbalance_socket, &all, "irqbalance would move interrupts back there");
+		add_mask(i, facts->irqbalance_socket, &all,
+			 i->plan->n_devices ? "irqbalance would move interrupts back there; and is told to leave "
+					      "those that passed devices make, once they do" :
+					      "irqbalance would move interrupts back there");
 	if (facts->default_known)
 		add_mask(i, change_name_irq_default, &facts->irq_default,
 			 "interrupts that are set up from now on go elsewhere");
