@@ -17,37 +17,13 @@
 //   ../tune/                the only door to the host: facts, journalled changes, pins
 //   ../qmp/                 JSON lines, the QMP conversation, what a QEMU binary can do
 //   ../base/                the ground floor
-#include "base/cleanup.h"
-#include "base/str.h"
 #include "launcher/commands/commands.h"
+#include "tune/host/process.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <linux/close_range.h>
 #include <signal.h>
-#include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
-
-enum { MAJOR_MEM = 1 };
-
-// A device that our caller has open, as one of a desktop's children may, would be held by us too, and its driver would
-// wait for us when it is to be taken away. Terminals and the likes of /dev/null are nobody's to take.
-static void let_devices_go(void)
-{
-	AUTO_CLOSEDIR DIR *dir = opendir("/dev/fd");
-	const struct dirent *entry;
-
-	while (dir && (entry = readdir(dir))) {
-		struct stat st;
-		int fd;
-
-		if (str_parse_int(entry->d_name, &fd) && fd > STDERR_FILENO && fstat(fd, &st) == 0 &&
-		    (S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode)) && !isatty(fd) &&
-		    major(st.st_rdev) != MAJOR_MEM)
-			close(fd);
-	}
-}
 
 // A closed standard descriptor would be given to the next file that is opened, and then written to. What
 // stands in for standard output takes nothing: who wanted a plan there learns that it was not printed.
@@ -59,7 +35,7 @@ static void fill_standard_fds(void)
 		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", modes[fd]) != fd)
 			_exit(1);
 	}
-	let_devices_go();
+	process_close_devices();
 	// what our caller left open is no business of QEMU's or a hook's
 	close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC);
 }

@@ -10,7 +10,10 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
 
 // No line of proc_pid_stat(5) is longer: 52 numbers and a name of at most 64 bytes (a kernel worker's).
 enum { STAT_SIZE = 2048, PATH_SIZE = 64 };
@@ -244,4 +247,22 @@ int process_read_program(char *buf, size_t size)
 		return -errno;
 	buf[n] = '\0';
 	return 0;
+}
+
+enum { MAJOR_MEM = 1 };
+
+void process_close_devices(void)
+{
+	AUTO_CLOSEDIR DIR *dir = opendir("/dev/fd");
+	const struct dirent *entry;
+
+	while (dir && (entry = readdir(dir))) {
+		struct stat st;
+		int fd;
+
+		if (str_parse_int(entry->d_name, &fd) && fd > STDERR_FILENO && fstat(fd, &st) == 0 &&
+		    (S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode)) && !isatty(fd) &&
+		    major(st.st_rdev) != MAJOR_MEM)
+			close(fd);
+	}
 }

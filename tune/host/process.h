@@ -58,3 +58,7 @@ bool process_may_have_program(int proc, const char *name);
 
 // The path of the program that this process runs. Returns 0 or -errno.
 int process_read_program(char *buf, size_t size);
+
+// Closes what our caller left open to us of devices, terminals and the likes of /dev/null (drivers/char/mem.c) aside:
+// as one of a desktop's children may have them, we would hold the device that is to be taken away from its driver.
+void process_close_devices(void);
