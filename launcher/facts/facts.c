@@ -309,7 +309,8 @@ static void read_cgroups(struct root *root, const struct profile *profile, struc
 {
 	if (profile->cpu.isolate == ISOLATE_NONE || profile->cpu.pin.mode == CPUS_NONE)
 		return;
-	cgroup_facts_read(root, profile->vm.name, facts->system.kernel, &facts->cgroup);
+	cgroup_facts_read(root, profile->vm.name, facts->system.kernel, !cpuset_is_empty(&facts->cpus.isolated),
+			  &facts->cgroup);
 	// what an earlier run of this guest still holds comes back before it starts anew, or is its own if it runs
 	cpuset_or(&facts->cpus.allowed, &facts->cgroup.own);
 	cpuset_and(&facts->cpus.allowed, &facts->cpus.online);

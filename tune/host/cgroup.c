@@ -120,11 +120,14 @@ static void read_irqbalance(struct root *root, struct cgroup_facts *facts)
 	}
 }
 
-void cgroup_facts_read(struct root *root, const char *guest, const char *release, struct cgroup_facts *facts)
+void cgroup_facts_read(struct root *root, const char *guest, const char *release, bool isolated,
+		       struct cgroup_facts *facts)
 {
 	*facts = (struct cgroup_facts){ .known = true };
 	read_hierarchy(root, release, facts);
 	read_own(root, guest, facts);
+	if (!facts->v2 && !isolated)
+		return;
 	read_masks(root, facts);
 	read_irqbalance(root, facts);
 }
