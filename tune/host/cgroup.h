@@ -37,8 +37,8 @@ struct cgroup_facts {
 
 // Sources: Linux 6.1 Documentation/admin-guide/cgroup-v2.rst (Cpuset), Documentation/core-api/irq/irq-affinity.rst,
 // Documentation/ABI/testing/sysfs-kernel-irq, Documentation/core-api/workqueue.rst, sd_booted(3). What cannot be
-// its start. Where neither they nor a partition can be had nothing is steered, and no interrupt looked at.
-// its start. Where neither they nor a partition can be had nothing is steered, and no interrupt is looked at.
+// read stays unknown. `guest`: whose leftovers are ours; `release`: the kernel's; `isolated`: it has isolated CPUs
+// since its start. Where neither they nor a partition can be had nothing is steered, and no interrupt is looked at.
 void cgroup_facts_read(struct root *root, const char *guest, const char *release, bool isolated,
 		       struct cgroup_facts *facts);
 void cgroup_facts_finish(struct cgroup_facts *facts);
