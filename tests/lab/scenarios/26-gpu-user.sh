@@ -1,5 +1,5 @@
 #!/bin/bash
-# lab: full limit=300
+# lab: limit=400
 # An ordinary user passes a card that root has bound and given to them. Too little memory may be locked: refused, with
 # what mends it; with exactly that the guest runs, and its memory is locked.
 . tests/lab/lib.sh
@@ -67,6 +67,11 @@ kbytes=$(grep -oE 'memlock [0-9]+' "$SCRATCH/said")
 expect "both say the same" $((${kbytes#* } * 1024)) "${limit#*=}"
 
 echo "As much as it asked for:"
+can_plan() {
+	as_user "${limit#*=}" plan "$SCRATCH/user.conf" >"$SCRATCH/said" 2>&1
+}
+# the first question to QEMU has a time limit that a busy machine may miss
+wait_until "a plan" can_plan
 as_user "${limit#*=}" run "$SCRATCH/user.conf" --headless >"$SCRATCH/user.out" 2>&1 </dev/null &
 keeper=$!
 runs() {
