@@ -1,7 +1,8 @@
 #!/bin/bash
 # lab: full limit=900
 # A guest boots Linux and finds the card and its sound on its own PCI bus, by class and ids and behind one root port. It
-# reads registers of both, and so has their memory, not only their names.
+# reads registers of both, and so has their memory, not only their names. From a drive that it is given, too, it reads
+# what the host wrote, and the host what it wrote: memory and interrupts get through the IOMMU.
 . tests/lab/lib.sh
 . tests/lab/devices.sh
 
@@ -25,6 +26,9 @@ write_init() {
 		/busybox mkdir -p /dev /sys
 		/busybox mount -t devtmpfs devtmpfs /dev
 		/busybox mount -t sysfs sysfs /sys
+		while read -r module; do
+			/busybox insmod /modules/$module 2>/dev/null
+		done </modules/order
 		cd /sys/bus/pci/devices
 
 		# word ADDRESS BAR OFFSET
@@ -47,13 +51,25 @@ write_init() {
 			esac
 			echo "look: $class $vendor:$device behind ${port##*/} $word"
 		done
+		for _ in $(/busybox seq 100); do
+			[ ! -b /dev/nvme0n1 ] || break
+			/busybox sleep 1
+		done
+		echo "look: the drive says $(/busybox head -n 1 /dev/nvme0n1)"
+		echo "written by the guest" | /busybox dd of=/dev/nvme0n1 bs=512 seek=8 conv=sync,fsync 2>/dev/null
 		echo "look: done"
 		/busybox poweroff -f
 	END
 }
 
 make_initrd() {
-	mkdir "$SCRATCH/root"
+	local module
+
+	mkdir -p "$SCRATCH/root/modules"
+	for module in $(modprobe --show-depends nvme | sed -n 's/^insmod \([^ ]*\).*/\1/p' | awk '!seen[$0]++'); do
+		cp "$module" "$SCRATCH/root/modules/"
+		basename "$module" >>"$SCRATCH/root/modules/order"
+	done
 	cp "$(command -v busybox)" "$SCRATCH/root/busybox"
 	write_init >"$SCRATCH/root/init"
 	chmod 755 "$SCRATCH/root/init"
@@ -72,8 +88,17 @@ has_looked() {
 	[[ $(<"$SCRATCH/linux.out") == *"look: done"* ]]
 }
 
+# The drive's node comes a moment after its driver.
+disk=/dev/nvme0n1
+drive_is_there() {
+	[[ -b $disk ]]
+}
+
 host_driver $card aty128fb
 host_driver $sound snd_hda_intel
+host_driver $drive nvme
+wait_for "the drive has a node" drive_is_there
+echo "written by the host" | dd of=$disk bs=512 conv=sync,fsync status=none
 before=$(touched)
 unpack_kernel
 make_initrd
@@ -92,6 +117,7 @@ cmdline = console=ttyS0 quiet mitigations=off nowatchdog no_timer_check cryptomg
 [pci "01:00.0"]
 force = yes
 [pci "01:00.1"]
+[pci "02:00.0"]
 END
 wait_for "a plan" plans linux
 begin linux
@@ -109,7 +135,11 @@ port=${port% *}
 # Rage 128's CONFIG_MEMSIZE, of which the lab's card has 16 MiB, and High Definition Audio's GCAP
 expect "the card" "$(found 0x030000)" "0x1002:0x5046 behind $port 0x01000000"
 expect "its sound" "$(found 0x040300)" "0x8086:0x2668 behind $port 0x00004401"
+expect "the guest" "$(found the)" "drive says written by the host"
 ended linux
 expect "status" $status 0
 expect "afterwards" "$(touched)" "$before"
+wait_for "the drive has a node" drive_is_there
+expect "the host" "$(dd if=$disk bs=512 skip=8 count=1 status=none | head -n 1)" "written by the guest"
+dd if=/dev/zero of=$disk bs=1M count=1 conv=fsync status=none
 rm "$SCRATCH/vmlinux" "$SCRATCH/initrd"
