@@ -22,7 +22,6 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 
@@ -184,19 +183,13 @@ static void begin(struct running *run, bool bare)
 	close(source);
 }
 
-// CPU time that it took, ns.
-static uint64_t end(struct running *run)
+static void end(struct running *run)
 {
-	struct rusage usage;
-	int status;
-
 	close(run->mouse);
 	kill(run->pid, SIGTERM);
-	if (wait4(run->pid, &status, 0, &usage) < 0)
-		die("wait4");
+	if (waitpid(run->pid, NULL, 0) < 0)
+		die("waitpid");
 	close(run->copy);
-	return ((uint64_t)usage.ru_utime.tv_sec + (uint64_t)usage.ru_stime.tv_sec) * 1000000000 +
-	       ((uint64_t)usage.ru_utime.tv_usec + (uint64_t)usage.ru_stime.tv_usec) * 1000;
 }
 
 static void move(int mouse, int value)
@@ -255,13 +248,26 @@ static void move_often(const struct running *run, struct series *series, int rep
 	}
 }
 
+// Of a process that has begun: what it took to begin is left out.
+static uint64_t cpu_of(pid_t pid)
+{
+	clockid_t clock;
+
+	if (clock_getcpuclockid(pid, &clock) != 0)
+		die("the clock of a process");
+	return now_ns(clock);
+}
+
 static void measure_hops(struct series *series, bool bare, int reports)
 {
 	struct running run;
+	uint64_t before;
 
 	begin(&run, bare);
+	before = cpu_of(run.pid);
 	move_often(&run, series, reports);
-	series->cpu += end(&run);
+	series->cpu += cpu_of(run.pid) - before;
+	end(&run);
 }
 
 static int hop(int rounds, int reports)
