@@ -54,6 +54,16 @@ int pci_compare(const void *a, const void *b)
 
 #define NOTHING_KNOWN { .group = -1, .parent = -1, .detail = { .node = -1 } }
 
+// Names of equal length come sorted; a domain of more than four digits is another length.
+static bool is_sorted(const struct pci_facts *facts)
+{
+	for (size_t i = 1; i < facts->count; i++) {
+		if (pci_compare(&facts->items[i - 1], &facts->items[i]) > 0)
+			return false;
+	}
+	return true;
+}
+
 static void list_devices(struct root *root, struct pci_facts *facts)
 {
 	AUTO_STRV struct strv names = { 0 };
@@ -65,7 +75,7 @@ static void list_devices(struct root *root, struct pci_facts *facts)
 		if (pci_parse_address(names.items[i], &device))
 			*MEM_PUSH(facts->items, facts->count) = device;
 	}
-	if (facts->count)
+	if (!is_sorted(facts))
 		qsort(facts->items, facts->count, sizeof(*facts->items), pci_compare);
 }
 
