@@ -192,3 +192,17 @@ keeper_dies_at_moments() {
 		keeper_dies "$name" "$2" "moment $i"
 	done
 }
+
+# unpack_kernel: to $SCRATCH/vmlinux, the small guest's. Emulated inside of emulation it takes longer to unpack itself
+# than for all the rest of its boot: it is handed over unpacked (as scripts/extract-vmlinux of Linux does it), and QEMU
+# begins where its PVH note says.
+unpack_kernel() {
+	local at
+
+	at=$(LC_ALL=C grep -abo -m 1 -P '\xfd7zXZ\x00' "$GUEST/vmlinuz" | cut -d : -f 1 | head -n 1) || true
+	[[ $at ]] || skip "the guest's kernel is not packed with xz"
+	tail -c "+$((at + 1))" "$GUEST/vmlinuz" >"$SCRATCH/packed"
+	# what follows is the part that unpacks
+	xz --decompress --stdout --single-stream "$SCRATCH/packed" >"$SCRATCH/vmlinux"
+	rm "$SCRATCH/packed"
+}

@@ -6,19 +6,6 @@
 . tests/lab/lib.sh
 . tests/lab/devices.sh
 
-# Emulated inside of emulation, the kernel takes longer to unpack itself than for all the rest of its boot: it is handed
-# over unpacked (as scripts/extract-vmlinux of Linux does it), and QEMU begins where its PVH note says.
-unpack_kernel() {
-	local at
-
-	at=$(LC_ALL=C grep -abo -m 1 -P '\xfd7zXZ\x00' "$GUEST/vmlinuz" | cut -d : -f 1 | head -n 1) || true
-	[[ $at ]] || skip "the guest's kernel is not packed with xz"
-	tail -c "+$((at + 1))" "$GUEST/vmlinuz" >"$SCRATCH/packed"
-	# what follows is the part that unpacks
-	xz --decompress --stdout --single-stream "$SCRATCH/packed" >"$SCRATCH/vmlinux"
-	rm "$SCRATCH/packed"
-}
-
 # The guest's process 1. Where a device's memory lies is told by its line of that number in `resource`.
 write_init() {
 	cat <<-'END'
