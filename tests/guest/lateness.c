@@ -14,39 +14,12 @@
 //
 // Sources: Multiboot 0.6.96; Intel 8254 (mode 0) and 8259A data sheets; ACPI 6.4, 4.8.3.3 (the PM timer, which
 // SeaBIOS puts at port 0x608 on q35 and pc).
-typedef unsigned char u8;
-typedef unsigned short u16;
-typedef unsigned int u32;
-typedef unsigned long long u64;
+#include "bare.h"
 
 enum { CODE = 0x08, DATA = 0x10, TIMER_VECTOR = 0x20, SPURIOUS_VECTOR = 0x27, BUCKETS = 320 };
 enum { PIC1 = 0x20, PIC2 = 0xa0, PIT = 0x40, SERIAL = 0x3f8, PM_TIMER = 0x608 };
 // One millisecond of the 8254's 1193182 Hz, and 100 ms of the PM timer's 3579545 Hz.
 enum { PIT_COUNTS = 1193, PM_COUNTS = 357954, PM_MASK = 0xffffff };
-
-#define MAGIC 0x1badb002u
-__attribute__((section(".text.multiboot"), used, aligned(4))) static const u32 multiboot[] = { MAGIC, 0, -MAGIC };
-
-static inline void outb(u16 port, u8 value)
-{
-	__asm__ volatile("outb %0, %1" : : "a"(value), "Nd"(port));
-}
-
-static inline u8 inb(u16 port)
-{
-	u8 value;
-
-	__asm__ volatile("inb %1, %0" : "=a"(value) : "Nd"(port));
-	return value;
-}
-
-static inline u32 inl(u16 port)
-{
-	u32 value;
-
-	__asm__ volatile("inl %1, %0" : "=a"(value) : "Nd"(port));
-	return value;
-}
 
 static inline u64 rdtsc(void)
 {

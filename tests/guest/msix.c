@@ -7,42 +7,11 @@
 //
 // Sources: Multiboot 0.6.96; PCI Local Bus Specification 3.0, 3.2.2.3.2 (configuration mechanism 1), 6.7 and 6.8.2
 // (capabilities, MSI-X).
-typedef unsigned char u8;
-typedef unsigned short u16;
-typedef unsigned int u32;
+#include "bare.h"
 
 enum { SERIAL = 0x3f8, ADDRESS = 0xcf8, DATA = 0xcfc };
 enum { COMMAND = 0x04, CLASS = 0x08, CAPABILITIES = 0x34, HAS_CAPABILITIES = 1 << 20, MASTER_AND_MEMORY = 6 };
 enum { NVME = 0x010802, MSIX = 0x11, MSIX_ENABLE = 1u << 31 };
-
-#define MAGIC 0x1badb002u
-__attribute__((section(".text.multiboot"), used, aligned(4))) static const u32 multiboot[] = { MAGIC, 0, -MAGIC };
-
-static inline void outb(u16 port, u8 value)
-{
-	__asm__ volatile("outb %0, %1" : : "a"(value), "Nd"(port));
-}
-
-static inline u8 inb(u16 port)
-{
-	u8 value;
-
-	__asm__ volatile("inb %1, %0" : "=a"(value) : "Nd"(port));
-	return value;
-}
-
-static inline void outl(u16 port, u32 value)
-{
-	__asm__ volatile("outl %0, %1" : : "a"(value), "Nd"(port));
-}
-
-static inline u32 inl(u16 port)
-{
-	u32 value;
-
-	__asm__ volatile("inl %1, %0" : "=a"(value) : "Nd"(port));
-	return value;
-}
 
 static void print(const char *text)
 {
