@@ -1,0 +1,144 @@
+#!/bin/bash
+# Keys typed on the USB keyboard, from outside, arrive in a guest's Linux once and in order, also across switches, and so
+# does what a mouse does.
+# lab: full limit=1200
+. tests/lab/lib.sh
+. tests/lab/input.sh
+
+[[ -e $GUEST/initrd.img ]] || skip "no guest to boot: run scripts/make-guest"
+unpack_kernel
+input_modules
+mkfifo "$SCRATCH/moves"
+evdev make "fine mouse" mouse <"$SCRATCH/moves" >"$SCRATCH/made" &
+mouse=$!
+exec {moves}>"$SCRATCH/moves"
+
+# listens KEYBOARD: its Linux has booted, and has it
+listens() {
+	local deadline=$((SECONDS + 600))
+
+	until grep -q "guest: event[0-9]* is $1" "$console"; do
+		[[ $SECONDS -lt $deadline ]] || fail "the guest has no $1: $(tail -n 20 "$console")"
+		sleep 2
+	done
+}
+
+# linux NAME KEYBOARD WORDS...: a guest whose Linux tells what it gets; and these lines of [input]
+linux() {
+	local name=$1 keyboard=$2
+	shift 2
+
+	profile "$name" <<-END
+		[vm]
+		memory = 144M
+		os = linux
+		[cpu]
+		model = qemu64
+		[boot]
+		kernel = $SCRATCH/vmlinux
+		initrd = $GUEST/initrd.img
+		cmdline = console=ttyS0 quiet mitigations=off nowatchdog no_timer_check cryptomgr.notests guest.do=keys
+		[input]
+		mouse = name:fine mouse
+		$(printf '%s\n' "$@")
+	END
+	wait_until "a plan" planned "$name"
+	start "$name"
+	console=$SCRATCH/$name.out
+	listens "$keyboard"
+	# shellcheck disable=SC2119
+	wait_until "a copy for the host" node_of "$usb_keyboard" vfiorun/clone/
+	watch "$node" "$SCRATCH/host.events"
+}
+
+# told: the keys that the guest got, but for a hotkey's first, which a slow hand lets through as a whole press
+told() {
+	sed -n 's/.*guest: event[0-9]* 1 \([0-9]*\) \([01]\)\r*$/\1:\2/p' "$console" | xargs |
+		sed -E 's/(29:1 29:0|97:1 97:0) ?//g; s/ $//'
+}
+
+guest_got() {
+	[[ $(told) == "$1" ]]
+}
+
+heard() {
+	host_says | sed -E 's/(29:1 29:0|97:1 97:0) ?//g; s/ $//'
+}
+
+# both GUEST HOST: what each has by now
+both() {
+	local deadline=$((SECONDS + 180))
+
+	until guest_got "$1" && [[ $(heard) == "$2" ]]; do
+		# who looks in the guest may be too slow, above all while a key repeats: it says so
+		[[ $SECONDS -lt $deadline ]] || fail "the guest got '$(told)' instead of '$1', the host '$(heard)'" \
+			"instead of '$2'; $(grep -c dropped "$console" || true) times it could not follow"
+		sleep 0.2
+	done
+}
+
+by_chord() {
+	press ctrl ctrl_r
+	wait_until "$2 has it" has_input "$1" "$2"
+	release ctrl_r ctrl
+}
+
+# typed NAME: on both sides, over command and chord, with a key held, and fast
+typed() {
+	local got=
+
+	type_key h
+	both "" "35:1 35:0"
+	vfiorun switch "$1" guest
+	type_key a
+	press shift b
+	release b shift
+	got="30:1 30:0 42:1 48:1 48:0 42:0"
+	both "$got" "35:1 35:0"
+	by_chord "$1" host
+	type_key x
+	both "$got" "35:1 35:0 45:1 45:0"
+	by_chord "$1" guest
+	press f
+	both "$got 33:1" "35:1 35:0 45:1 45:0"
+	vfiorun switch "$1" host
+	got+=" 33:1 33:0"
+	both "$got" "35:1 35:0 45:1 45:0"
+	release f
+	type_key y
+	both "$got" "35:1 35:0 45:1 45:0 21:1 21:0"
+	vfiorun switch "$1" guest
+	for key in q w e r t; do
+		type_key $key
+	done
+	got+=" 16:1 16:0 17:1 17:0 18:1 18:0 19:1 19:0 20:1 20:0"
+	both "$got" "35:1 35:0 45:1 45:0 21:1 21:0"
+}
+
+# moved WHAT...: the guest's mouse said so
+moved() {
+	local what
+
+	for what; do
+		wait_until "the mouse says $what" grep -qE "guest: event[0-9]* $what\b" "$console"
+	done
+}
+
+# move_mouse: to the right, a click, and a step of the wheel
+move_mouse() {
+	echo 2:0:5 >&"$moves"
+	echo 1:272:1 >&"$moves"
+	wait_until "the button is down" guest_got "$(told) 272:1"
+	echo 1:272:0 >&"$moves"
+	echo 2:8:1 2:11:120 >&"$moves"
+	moved "2 0 5" "1 272 0" "2 8 1"
+}
+
+linux typed "AT Translated" "sink = ps2"
+typed typed
+move_mouse
+unwatch "$SCRATCH/host.events"
+stop typed
+exec {moves}>&-
+wait $mouse
+no_input_modules
