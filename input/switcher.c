@@ -9,11 +9,16 @@
 
 #include <linux/input.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <time.h>
 
-enum { READ_MAX = 64, REPORT_ROOM = SWITCH_REPORT_MAX + 2 };
+enum {
+	READ_MAX = 64,
+	REPORT_ROOM = SWITCH_REPORT_MAX + 2,
+	WHEEL_MAX = 16, // steps at once: more than a hand makes, and no more than QEMU has room for
+};
 
 // Events that go to one descriptor, up to the end of their report.
 struct outlet {
@@ -99,6 +104,18 @@ static void end_guest_report(struct switcher *switcher)
 	}
 }
 
+// QEMU's input-linux takes a report for one step of the wheel, however many it says (ui/input-linux.c, 7.2).
+static void turn_wheel(struct outlet *mouse, int32_t steps)
+{
+	const int32_t step = steps < 0 ? -1 : 1;
+
+	for (int n = 1; n < WHEEL_MAX && n < llabs(steps); n++) {
+		put(mouse, EV_REL, REL_WHEEL, step);
+		put(mouse, EV_SYN, SYN_REPORT, 0);
+	}
+	put(mouse, EV_REL, REL_WHEEL, step);
+}
+
 static void send_to_guest(struct switcher *switcher, int id, const struct switch_event *event)
 {
 	bool toggle = switcher->guest[GUEST_TOGGLE].fd >= 0;
@@ -123,7 +140,10 @@ static void send_to_guest(struct switcher *switcher, int id, const struct switch
 	if (event->type == EV_KEY && switcher->has_scan && part != GUEST_TOGGLE)
 		put(&switcher->guest[part], EV_MSC, MSC_SCAN, switcher->scan.value);
 	switcher->has_scan = false;
-	put(&switcher->guest[part], event->type, event->code, value);
+	if (toggle && event->type == EV_REL && event->code == REL_WHEEL)
+		turn_wheel(&switcher->guest[part], value);
+	else
+		put(&switcher->guest[part], event->type, event->code, value);
 }
 
 static void on_event(void *context, enum switch_side side, int id, const struct switch_event *event)

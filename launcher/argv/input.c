@@ -4,7 +4,8 @@
 //
 // QEMU's own toggle can't fire: it counts the keys of each input-linux object for itself, and with
 // grab-toggle=ctrl-scrolllock no object has both, ScrollLock being on a device of its own (ui/input-linux.c,
-// 4.0 to 10.0). So nothing but us decides who has the input, and no key is lost to it.
+// 4.0 to 10.0). So nothing but us decides who has the input. An object with that toggle keeps ScrollLock from the
+// guest (input_linux_should_skip); the device that has nothing else has ctrl-ctrl, and so no key is lost to it.
 #include "launcher/argv/argv.h"
 
 #include "base/cleanup.h"
@@ -31,8 +32,8 @@ static void add_part(struct argv_build *b, enum guest_part part)
 		argv_add(b, "-device", "virtio-input-host-pci,id=input-%s,evdev=%s", word, escaped);
 	else
 		argv_add(b, "-object",
-			 "input-linux,id=input-%s,evdev=%s,repeat=on,grab-toggle=ctrl-scrolllock", word,
-			 escaped);
+			 "input-linux,id=input-%s,evdev=%s,repeat=on,grab-toggle=%s", word, escaped,
+			 part == GUEST_TOGGLE ? "ctrl-ctrl" : "ctrl-scrolllock");
 }
 
 // PS/2 is what the machine has; a tablet it has not, so that comes by USB.

@@ -136,13 +136,13 @@ bool input_is_absolute(const struct input_device *device)
 
 /* What gets lost */
 
-static unsigned count_buttons(const struct input_device *device)
+static bool has_other_buttons(const struct input_device *device)
 {
-	unsigned n = 0;
-
-	for (unsigned code = BTN_MISC; code < BTN_JOYSTICK; code++)
-		n += device->bits.keys[code / 64] >> code % 64 & 1;
-	return n;
+	for (unsigned code = BTN_MISC; code < BTN_JOYSTICK; code++) {
+		if ((code < BTN_LEFT || code > BTN_EXTRA) && (device->bits.keys[code / 64] >> code % 64 & 1))
+			return true;
+	}
+	return false;
 }
 
 // ui/input-linux.c, QEMU 7.2: REL_X, REL_Y, REL_WHEEL, ABS_X, ABS_Y; BTN_LEFT to BTN_EXTRA and the two of
@@ -158,7 +158,7 @@ char *input_losses(const struct input_device *device, bool virtio_host)
 		{ !virtio_host && device->bits.leds, "LEDs" },
 		{ !virtio_host && (device->bits.rel & fine), "high-resolution wheel" },
 		{ !virtio_host && (device->bits.rel >> REL_HWHEEL & 1), "horizontal wheel" },
-		{ !virtio_host && count_buttons(device) > 7, "buttons beyond the seventh" },
+		{ !virtio_host && has_other_buttons(device), "buttons but left, right, middle, side and extra" },
 		{ (device->classes & INPUT_CLASS_MOUSE) && axes, "axes other than X and Y" },
 	};
 	struct str text = { 0 };

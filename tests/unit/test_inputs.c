@@ -29,9 +29,11 @@
 #include <cmocka.h>
 
 #define DEVICE(n, name, phys, id_vendor, id_product, ev, key, rel, abs, led)                                \
+	WITH_UNIQ(n, name, phys, "", id_vendor, id_product, ev, key, rel, abs, led)
+#define WITH_UNIQ(n, name, phys, uniq, id_vendor, id_product, ev, key, rel, abs, led)                       \
 	"sys/class/input/event" n "/device/name = " name "\n"                                               \
 	"sys/class/input/event" n "/device/phys = " phys "\n"                                               \
-	"sys/class/input/event" n "/device/uniq = \n"                                                       \
+	"sys/class/input/event" n "/device/uniq = " uniq "\n"                                              \
 	"sys/class/input/event" n "/device/id/bustype = 0003\n"                                             \
 	"sys/class/input/event" n "/device/id/vendor = " id_vendor "\n"                                     \
 	"sys/class/input/event" n "/device/id/product = " id_product "\n"                                   \
@@ -63,6 +65,17 @@
 		       "100", "3", "0")
 #define OURS DEVICE("9", "Cherry Board", "vfiorun/clone/other/2", "046a", "0001", "120013", KEYBOARD_KEYS,     \
 		    "0", "0", "7")
+// The receiver of a wireless keyboard and mouse, and two devices on one Bluetooth adapter, of which one has two nodes.
+#define RECEIVER DEVICE("10", "Receiver", "usb-0000:00:14.0-5/input0", "046d", "c52b", "120013", KEYBOARD_KEYS,  \
+			"0", "0", "1f")                                                                         \
+		 DEVICE("11", "Receiver Mouse", "usb-0000:00:14.0-5/input1", "046d", "c52b", "17",                \
+			"ffff0000 0 0 0 0", "1943", "0", "0")
+#define BLUETOOTH WITH_UNIQ("12", "Blue Keys", "00:1a:7d:da:71:13", "dc:2c:26:00:00:01", "05ac", "0256",         \
+			    "120013", KEYBOARD_KEYS, "0", "0", "1f")                                              \
+		  WITH_UNIQ("13", "Blue Keys Consumer", "00:1a:7d:da:71:13", "dc:2c:26:00:00:01", "05ac", "0256", \
+			    "13", "c000000000 0", "0", "0", "0")                                                  \
+		  WITH_UNIQ("14", "Blue Mouse", "00:1a:7d:da:71:13", "dc:2c:26:00:00:02", "046d", "b012", "17",    \
+			    "ffff0000 0 0 0 0", "1943", "0", "0")
 #define ALL KEYBOARD MEDIA MOUSE POWER TOUCHPAD GAMEPAD OURS
 
 struct fixture {
@@ -207,7 +220,8 @@ static void test_auto_takes_whole_devices_and_nothing_of_ours(void **state)
 	assert_string_equal(fx->plan.inputs[0].role, "keyboard");
 	assert_string_equal(fx->plan.inputs[0].lost, "LEDs");
 	assert_string_equal(fx->plan.inputs[2].lost,
-			    "high-resolution wheel, horizontal wheel, buttons beyond the seventh");
+			    "high-resolution wheel, horizontal wheel, "
+			    "buttons but left, right, middle, side and extra");
 	make(fx, "transport = virtio-host\n", ALL);
 	for (size_t i = 0; i < fx->plan.n_inputs; i++)
 		assert_null(fx->plan.inputs[i].lost);
@@ -241,6 +255,26 @@ static void test_by_name(void **state)
 	assert_non_null(find(fx, "input-number"));
 }
 
+// What belongs together goes together, and only that.
+static void test_several_nodes(void **state)
+{
+	static const struct {
+		const char *lines, *want;
+	} rows[] = {
+		{ "keyboard = name:Receiver\nmouse = none\n", "Receiver,Receiver Mouse" },
+		{ "keyboard = none\nmouse = name:Receiver Mouse\n", "Receiver,Receiver Mouse" },
+		{ "keyboard = uniq:dc:2c:26:00:00:01\nmouse = none\n", "Blue Keys,Blue Keys Consumer" },
+		{ "keyboard = none\nmouse = uniq:dc:2c:26*\n", "Blue Keys,Blue Keys Consumer,Blue Mouse" },
+		{ "keyboard = none\nmouse = 046d:b012\n", "Blue Mouse" },
+	};
+	struct fixture *fx = *state;
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		make(fx, rows[i].lines, KEYBOARD RECEIVER BLUETOOTH);
+		assert_shared(fx, rows[i].want);
+	}
+}
+
 static void test_qemu(void **state)
 {
 	struct fixture *fx = *state;
@@ -248,7 +282,9 @@ static void test_qemu(void **state)
 	make(fx, "", ALL);
 	assert_true(has_argument(fx, "input-linux,id=input-keyboard,evdev=/run/vfiorun/demo/input-keyboard,repeat=on,"
 				     "grab-toggle=ctrl-scrolllock"));
-	assert_true(has_argument(fx, "input-linux,id=input-toggle,"));
+	// with ctrl-scrolllock QEMU would keep the only key that it has
+	assert_true(has_argument(fx, "input-linux,id=input-toggle,evdev=/run/vfiorun/demo/input-toggle,repeat=on,"
+				     "grab-toggle=ctrl-ctrl"));
 	assert_false(has_argument(fx, "tablet"));
 	assert_int_equal(fx->plan.input.fds[GUEST_TABLET], 0);
 	assert_true(fx->plan.input.fds[GUEST_KEYBOARD] >= 10);
@@ -411,6 +447,7 @@ int main(void)
 		TEST(test_udev_has_the_last_word),
 		TEST(test_auto_takes_whole_devices_and_nothing_of_ours),
 		TEST(test_by_name),
+		TEST(test_several_nodes),
 		TEST(test_qemu),
 		TEST(test_no_section_no_input),
 		TEST(test_way_back),
