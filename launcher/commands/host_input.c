@@ -239,8 +239,8 @@ static int listen_live(void)
 		log_error("waiting for events: %s", strerror(-r));
 		return 1;
 	}
-	log_notice("listening: press a key or move a mouse; Ctrl-C ends");
 	look(&listener, true);
+	log_notice("listening: press a key or move a mouse; Ctrl-C ends");
 	while (!listener.done) {
 		r = loop_step(&listener.loop, listener.look ? SETTLE_MS : -1);
 		if (r < 0)
