@@ -15,8 +15,9 @@ wait_for() {
 }
 
 # host_driver ADDRESS MODULE: it has one for as long as the scenario runs
-bound=()
+bound=() modules=()
 host_driver() {
+	grep -q "^$2 " /proc/modules || modules+=("$2")
 	modprobe "$2"
 	[[ -e $devices/$1/driver ]] || echo "$1" >/sys/bus/pci/drivers_probe
 	wait_for "$1 has a driver" test -e "$devices/$1/driver"
@@ -30,6 +31,10 @@ let_go() {
 		# that driver would wait for the guest, which a failed scenario has left
 		[[ $(readlink "$devices/$i/driver") != */vfio-pci ]] || continue
 		[[ ! -e $devices/$i/driver ]] || echo "$i" >"$devices/$i/driver/unbind"
+	done
+	# one that is loaded already takes nothing when the next scenario loads it
+	for i in "${modules[@]}"; do
+		modprobe -r "$i" || true
 	done
 }
 trap let_go EXIT

@@ -2,41 +2,17 @@
 # vfiorun sees PCI devices, IOMMU groups and USB as lspci and sysfs do, and as the machine was made; who has a device
 # open; a virtual function; and a driver that blocks in the kernel does not block it.
 . tests/lab/lib.sh
+. tests/lab/devices.sh
 
-devices=/sys/bus/pci/devices
-card=0000:01:00.0 sound=0000:01:00.1 drive=0000:02:00.0 xhci=0000:03:00.0
-bound=()
+xhci=0000:03:00.0
 
 # Afterwards each device has the driver it had before, most of them none.
 finish() {
-	local i
-
 	exec 8<&- 9<&-
-	for i in "${bound[@]}"; do
-		[[ ! -e $devices/$i/driver ]] || echo "$i" >"$devices/$i/driver/unbind"
-	done
+	modprobe -r hid_generic usbhid
+	let_go
 }
 trap finish EXIT
-
-# bind ADDRESS MODULE...: by a driver of the host's, if it has none yet
-bind() {
-	[[ ! -e $devices/$1/driver ]] || return 0
-	modprobe -a "${@:2}"
-	[[ -e $devices/$1/driver ]] || echo "$1" >/sys/bus/pci/drivers_probe
-	wait_for "$1 has a driver" test -e "$devices/$1/driver"
-	bound+=("$1")
-}
-
-# wait_for WHAT COMMAND...
-wait_for() {
-	local deadline=$((SECONDS + 60)) what=$1
-	shift
-
-	until "$@"; do
-		[[ $SECONDS -lt $deadline ]] || fail "not within a minute: $what"
-		sleep 0.2
-	done
-}
 
 look() {
 	vfiorun host --json >"$SCRATCH/host"
@@ -50,10 +26,10 @@ device() {
 	host ".pci[] | select(.address == \"$1\") | $2"
 }
 
-bind $card aty128fb
-bind $sound snd_hda_intel
-bind $drive nvme
-bind $xhci xhci_pci
+host_driver $card aty128fb
+host_driver $sound snd_hda_intel
+host_driver $drive nvme
+host_driver $xhci xhci_pci
 modprobe -a usbhid hid_generic evdev
 wait_for "the sound card has a node" test -e /dev/snd/controlC0
 wait_for "the drive has a node" test -e /dev/nvme0n1
