@@ -17,7 +17,7 @@
 #include <sys/syscall.h>
 
 // No line that matters is longer, and what has none to offer is not read for ever.
-enum { LINE_MAX_BYTES = 1 << 20 };
+enum { LINE_MAX_BYTES = 1 << 20, CHUNK = 4096 };
 
 static const struct change_kind *const kinds[] = {
 	&change_kind_set,
@@ -124,6 +124,7 @@ int change_host_open(struct change_host *host, const char *root, struct err *err
 void change_host_finish(struct change_host *host)
 {
 	change_host_rest(host);
+	change_host_let_go(host);
 	while (host->n_held)
 		change_held_drop(host, &host->held[host->n_held - 1]);
 	free(host->held);
@@ -193,51 +194,136 @@ int change_open(struct change_host *host, const char *path, int flags, uint64_t 
 	return fd < 0 ? -errno : (int)fd;
 }
 
-// Up to the first newline: it is a system call less for nearly every file to not ask for its end.
-static int read_first_line(int fd, struct str *out)
+void change_host_keep(struct change_host *host, const char *path)
 {
-	char chunk[4096];
+	change_host_let_go(host);
+	host->kept.path = path;
+}
+
+static void close_kept(struct change_kept *kept)
+{
+	if (kept->fd >= 0)
+		close(take_fd(&kept->fd));
+}
+
+void change_host_let_go(struct change_host *host)
+{
+	close_kept(&host->kept);
+	host->kept.path = NULL;
+}
+
+// The kept descriptor, opened if need be, or NULL where it can't be had to read and to write: then the path is opened
+// each time.
+static struct change_kept *find_kept(struct change_host *host, const char *path)
+{
+	struct change_kept *kept = &host->kept;
+
+	if (!str_eq(kept->path, path))
+		return NULL;
+	if (kept->fd < 0) {
+		int fd = change_open(host, path, O_RDWR | O_NOCTTY | O_NONBLOCK, 0);
+
+		kept->fd = fd < 0 ? -1 : fd;
+	}
+	return kept->fd < 0 ? NULL : kept;
+}
+
+// Its file went away, and another one may have come in its place: the path tells.
+static bool is_stale(struct change_kept *kept, int r)
+{
+	if (r != -ENODEV && r != -EIO)
+		return false;
+	close_kept(kept);
+	return true;
+}
+
+static ssize_t read_at(int fd, char *chunk, size_t size, off_t at)
+{
 	ssize_t n;
 
+	do
+		n = pread(fd, chunk, size, at);
+	while (n < 0 && errno == EINTR);
+	return n < 0 ? -errno : n;
+}
+
+// Up to the first newline, or all of it: a file that gives less than it could has no more, and is not asked for its
+// end. A read at its beginning makes an attribute anew (Linux, fs/seq_file.c, seq_read_iter).
+static int read_chunks(int fd, bool line, struct str *out, size_t max)
+{
+	char chunk[CHUNK];
+	size_t had = out->len;
+	bool more;
+
 	do {
-		n = read(fd, chunk, sizeof(chunk));
-		if (n < 0 && errno != EINTR)
-			return -errno;
-		if (n > 0)
-			str_addn(out, chunk, (size_t)n);
-		if (out->len > LINE_MAX_BYTES)
+		ssize_t n = read_at(fd, chunk, sizeof(chunk), (off_t)(out->len - had));
+
+		if (n < 0)
+			return (int)n;
+		str_addn(out, chunk, (size_t)n);
+		if (out->len - had > max)
 			return -EFBIG;
-	} while (n < 0 || (n > 0 && !memchr(chunk, '\n', (size_t)n)));
+		more = line ? n > 0 && !memchr(chunk, '\n', (size_t)n) : n == sizeof(chunk);
+	} while (more);
 	return 0;
+}
+
+static int read_file(struct change_host *host, const char *path, bool line, struct str *out, size_t max)
+{
+	struct change_kept *kept = find_kept(host, path);
+	AUTO_CLOSE int fd = -1;
+	int r;
+
+	if (kept) {
+		r = read_chunks(kept->fd, line, out, max);
+		if (!is_stale(kept, r))
+			return r;
+	}
+	fd = change_open(host, path, O_RDONLY | O_NOCTTY | O_NONBLOCK, 0);
+	r = fd < 0 ? fd : read_chunks(fd, line, out, max);
+	return r == -ENOTDIR ? -ENOENT : r;
+}
+
+int change_read_text(struct change_host *host, const char *path, struct str *out, size_t max)
+{
+	return read_file(host, path, false, out, max);
 }
 
 int change_read_line(struct change_host *host, const char *path, char **line)
 {
-	AUTO_CLOSE int fd = change_open(host, path, O_RDONLY | O_NOCTTY | O_NONBLOCK, 0);
 	AUTO_STR struct str text = { 0 };
-	int r = fd < 0 ? fd : read_first_line(fd, &text);
+	int r = read_file(host, path, true, &text, LINE_MAX_BYTES);
 
-	*line = NULL;
-	if (r < 0)
-		return r == -ENOTDIR ? -ENOENT : r;
-	*line = mem_dupn(str_text(&text), strcspn(str_text(&text), "\n"));
-	return 0;
+	*line = r < 0 ? NULL : mem_dupn(str_text(&text), strcspn(str_text(&text), "\n"));
+	return r;
+}
+
+static int write_at_once(int fd, const char *line, size_t len)
+{
+	ssize_t n;
+
+	do
+		n = pwrite(fd, line, len, 0);
+	while (n < 0 && errno == EINTR);
+	return n < 0 ? -errno : (size_t)n == len ? 0 : -EIO;
 }
 
 int change_write_line(struct change_host *host, const char *path, const char *text)
 {
-	// O_TRUNC as a shell's ">" has it: attributes ignore it, made-up trees need it
-	AUTO_CLOSE int fd = change_open(host, path, O_WRONLY | O_TRUNC | O_NOCTTY | O_NONBLOCK, 0);
+	struct change_kept *kept = find_kept(host, path);
 	AUTO_FREE char *line = mem_printf("%s\n", text);
-	size_t len = strlen(line);
-	ssize_t n;
+	AUTO_CLOSE int fd = -1;
+	int r;
 
-	if (fd < 0)
-		return fd;
-	do
-		n = write(fd, line, len);
-	while (n < 0 && errno == EINTR);
-	return n < 0 ? -errno : (size_t)n == len ? 0 : -EIO;
+	if (kept) {
+		// no attribute has a length, but what stands for one in a made-up tree has
+		r = host->live || ftruncate(kept->fd, 0) == 0 ? write_at_once(kept->fd, line, strlen(line)) : -errno;
+		if (!is_stale(kept, r))
+			return r;
+	}
+	// O_TRUNC as a shell's ">" has it: attributes ignore it, made-up trees need it
+	fd = change_open(host, path, O_WRONLY | O_TRUNC | O_NOCTTY | O_NONBLOCK, 0);
+	return fd < 0 ? fd : write_at_once(fd, line, strlen(line));
 }
 
 static int list(struct change_host *host, const char *path, bool folders, struct strv *names)

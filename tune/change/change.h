@@ -130,10 +130,14 @@ struct change_host {
 	void *context;
 	unsigned long writes;
 	struct apart *apart; // for what may hang; NULL until it is needed, and between two walks
+	struct change_kept {
+		const char *path; // NULL: none; borrowed
+		int fd;		  // -1: not opened yet
+	} kept; // see change_host_keep
 };
 
 enum { CHANGE_POOL_PATIENCE_MS = 5000 };
-#define CHANGE_HOST_CLOSED { .root = -1, .pool_patience_ms = CHANGE_POOL_PATIENCE_MS }
+#define CHANGE_HOST_CLOSED { .root = -1, .pool_patience_ms = CHANGE_POOL_PATIENCE_MS, .kept = { .fd = -1 } }
 
 int change_host_open(struct change_host *host, const char *root, struct err *err);
 // Closes what is held. Ends no process but one that was made ready and never let go.
@@ -180,6 +184,7 @@ struct change_kind {
 	bool passing;	  // needed until QEMU has its memory: undone by journal_settle already
 	bool exclusive;	  // what one guest has changed no other one may
 	bool yields;	  // a write that answers -EBUSY leaves it to those who use it now
+	bool one_file;	  // the path is that of an attribute, opened once to read, write and read back
 	// It may go away with its device, and then nothing is left to put back: what is said of that, "" nothing.
 	const char *gone;
 };

@@ -8,7 +8,8 @@
 //   do    N TURN KIND PATH WAS WANT WHY   record, written before the host is
 //   got   N VALUE      what the host answered; without it the write may not have happened
 //   was   N VALUE      handed over by a guest that ended: this is now what to put back
-//   undo  N            `was`, as it is now, is about to be put back or passed up
+//   undo  N            `was`, as it is now, is about to be put back or passed up; left out where nobody can
+//                      hand another `was` over meanwhile, and the write is one
 //   done  N HOW        settled: undone, already, foreign, handed NAME
 // TURN is CLOCK_BOOTTIME in ns: it orders the changes of all guests, since each is made under the
 // host-wide lock. A last line without a newline was never completed and is ignored. Nothing is synced: what

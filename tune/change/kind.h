@@ -27,6 +27,14 @@ bool change_file_is_same(const char *a, const char *b); // the very same inode
 // flags of openat2(2). Returns a close-on-exec descriptor or -errno.
 int change_open(struct change_host *host, const char *path, int flags, uint64_t resolve);
 
+// From here to change_host_let_go, what is read from and written to the attribute of this path goes through one
+// descriptor, as the way there costs more than the rest. NULL: nothing does.
+void change_host_keep(struct change_host *host, const char *path);
+void change_host_let_go(struct change_host *host);
+
+// All of a small file, which gives what it has in one read, appended. -ENOENT also where a directory on the way is
+// missing, -EFBIG where there is more than `max`.
+int change_read_text(struct change_host *host, const char *path, struct str *out, size_t max);
 // The first line of a small file, on the heap, without its newline. -ENOENT also where a directory on the
 // way is missing.
 int change_read_line(struct change_host *host, const char *path, char **line);

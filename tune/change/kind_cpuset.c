@@ -84,4 +84,5 @@ const struct change_kind change_kind_cpuset = {
 	.disturbs = cpuset_kind_disturbs,
 	.remedy = cpuset_kind_remedy,
 	.survives_us = true,
+	.one_file = true,
 };

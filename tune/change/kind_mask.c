@@ -235,4 +235,5 @@ const struct change_kind change_kind_mask = {
 	.remedy = mask_remedy,
 	.divides = true,
 	.survives_us = true,
+	.one_file = true,
 };

@@ -5,12 +5,10 @@
 #include "base/cleanup.h"
 #include "base/cpuset.h"
 #include "base/err.h"
-#include "base/io.h"
 #include "base/mem.h"
 #include "base/str.h"
 
 #include <ctype.h>
-#include <fcntl.h>
 #include <string.h>
 #include <strings.h>
 
@@ -47,14 +45,12 @@ static char *writable_form(char *text)
 static int set_read(struct change_host *host, const struct change *change, char **value,
 		    struct err *err)
 {
-	AUTO_CLOSE int fd = change_open(host, change->path, O_RDONLY | O_NOCTTY | O_NONBLOCK, 0);
 	AUTO_STR struct str text = { 0 };
-	int r;
+	int r = change_read_text(host, change->path, &text, VALUE_MAX);
 
 	*value = NULL;
-	if (fd == -ENOENT || fd == -ENOTDIR)
+	if (r == -ENOENT)
 		return 0;
-	r = fd < 0 ? fd : io_read_all(fd, &text, VALUE_MAX);
 	if (r < 0)
 		return err_sys(err, r, "reading %s", change->path);
 	if (text.len && text.text[text.len - 1] == '\n')
@@ -70,27 +66,13 @@ static int set_read(struct change_host *host, const struct change *change, char 
 static int set_write(struct change_host *host, const struct change *change, const char *value,
 		     struct err *err)
 {
-	AUTO_CLOSE int fd = -1;
-	AUTO_STR struct str line = { 0 };
-	ssize_t n;
+	int r;
 
 	if (!value)
 		return err_set(err, -EINVAL, "%s can't be taken away", change->path);
-	// O_TRUNC as a shell's ">" has it: attributes ignore it, made-up trees need it
-	fd = change_open(host, change->path, O_WRONLY | O_TRUNC | O_NOCTTY | O_NONBLOCK, 0);
-	if (fd < 0)
-		return err_sys(err, fd, "writing %s", change->path);
 	// the newline makes an empty value a write at all: no attribute sees one of 0 bytes
-	str_addf(&line, "%s\n", value);
-	do
-		n = write(fd, line.text, line.len);
-	while (n < 0 && errno == EINTR);
-	if (n < 0)
-		return err_sys(err, -errno, "writing %s to %s", value, change->path);
-	if ((size_t)n != line.len)
-		return err_set(err, -EIO, "writing %s to %s: only a part was taken", value,
-			       change->path);
-	return 0;
+	r = change_write_line(host, change->path, value);
+	return r < 0 ? err_sys(err, r, "writing %s to %s", value, change->path) : 0;
 }
 
 static bool set_equal(const char *a, const char *b)
@@ -199,6 +181,7 @@ const struct change_kind change_kind_set = {
 	.remedy = set_remedy,
 	.shared = true,
 	.survives_us = true,
+	.one_file = true,
 	// cpufreq's limits change once a work queue has run: cpufreq_notifier_min in drivers/cpufreq/cpufreq.c
 	// (Linux 6.1). A busy host lets that wait.
 	.patience_ms = 2000,

@@ -125,4 +125,5 @@ const struct change_kind change_kind_token = {
 	.remedy = token_remedy,
 	.shared = true,
 	.survives_us = true,
+	.one_file = true,
 };

@@ -185,6 +185,13 @@ void task_read_whole(struct change_host *host, pid_t tid, struct cpuset *whole)
 	*whole = *look_whole(&look, tid);
 }
 
+bool task_has(struct change_host *host, pid_t tid, const struct cpuset *cpus)
+{
+	struct cpuset now;
+
+	return get_affinity(host, tid, &now) == 0 && cpuset_equal(&now, cpus);
+}
+
 int task_write(struct change_host *host, pid_t tid, uint64_t start, const struct cpuset *cpus)
 {
 	struct process_stat stat;

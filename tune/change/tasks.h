@@ -32,5 +32,7 @@ void task_list_finish(struct task_list *list);
 int task_read(struct change_host *host, pid_t tid, uint64_t start, struct cpuset *cpus);
 // All CPUs of its cgroup.
 void task_read_whole(struct change_host *host, pid_t tid, struct cpuset *whole);
+// Whether whoever has this number has just these, so that there is nothing to give back.
+bool task_has(struct change_host *host, pid_t tid, const struct cpuset *cpus);
 // As much of `cpus` as its cgroup has. -EINVAL: nothing of it; -ESRCH: gone.
 int task_write(struct change_host *host, pid_t tid, uint64_t start, const struct cpuset *cpus);

@@ -111,19 +111,32 @@ static void consider(struct journal *journal, struct neighbour *owner,
 	}
 }
 
+static bool has_below(const struct journal *journal, const struct journal_record *record)
+{
+	for (size_t i = 0; i < journal->count; i++) {
+		const struct journal_record *other = &journal->records[i];
+
+		if (!other->done && other->turn < record->turn && is_of_same(other, record))
+			return true;
+	}
+	return false;
+}
+
 bool walk_lies_on_another(const struct walk *walk, const struct journal_record *record)
 {
 	for (size_t i = 0; i < walk->n_others; i++) {
-		const struct journal *journal = &walk->others[i].journal;
-
-		for (size_t k = 0; k < journal->count; k++) {
-			const struct journal_record *other = &journal->records[k];
-
-			if (!other->done && other->turn < record->turn && is_of_same(other, record))
-				return true;
-		}
+		if (has_below(&walk->others[i].journal, record))
+			return true;
 	}
 	return false;
+}
+
+// Whether this may yet be handed another `was`: only by who changed the same thing before, and where all who did are
+// known, nobody comes to be among them any more.
+static bool may_be_handed(const struct walk *walk, const struct journal_record *record)
+{
+	return !walk->sees_all || walk->journal->damaged.count || has_below(walk->journal, record) ||
+	       walk_lies_on_another(walk, record);
 }
 
 static struct above find_above(struct walk *walk, const struct journal_record *record)
@@ -237,7 +250,7 @@ static void give_tasks_back(struct walk *walk)
 	for (size_t i = 0; walk->tasks && i < walk->tasks->count; i++) {
 		const struct task *task = &walk->tasks->items[i];
 
-		if (change_host_before_write(host) == 0 &&
+		if (!task_has(host, task->tid, &task->cpus) && change_host_before_write(host) == 0 &&
 		    task_write(host, task->tid, task->start, &task->cpus) == 0)
 			change_host_after_write(host);
 	}
@@ -297,7 +310,8 @@ static void put_back(struct walk *walk, const struct change_kind *kind,
 	int r;
 
 	// matters only if no `done` gets to follow: no reason to leave the host as it is
-	journal_add_undo(walk->journal, host, record->number, NULL);
+	if (kind->between || may_be_handed(walk, record))
+		journal_add_undo(walk->journal, host, record->number, NULL);
 	r = walk_write(walk, kind, change, change->was, &err);
 	if (r == -EBUSY && kind->yields && !newer_stands(walk->journal, record)) {
 		middle = mem_printf("in use by now (%s), so it was left alone", err.text);
@@ -428,10 +442,12 @@ void walk_undo(struct walk *walk, struct journal_record *record)
 	if (kind->divides && !divide(walk, record))
 		return;
 	above = kind->shared ? find_above(walk, record) : (struct above){ 0 };
+	change_host_keep(walk->world->host, kind->one_file ? record->change.path : NULL);
 	if (above.record)
 		undo_below(walk, kind, record, &above);
 	else
 		undo_top(walk, kind, record);
+	change_host_let_go(walk->world->host);
 }
 
 static bool is_same_file(int a, int b)
@@ -459,6 +475,8 @@ static void add_neighbour(struct walk *walk, const char *name)
 		walk_report(walk, NULL, false,
 			    mem_printf("guest %s: %s; what it also changed may have been put back "
 				       "too early", name, err.text));
+	if (r < 0 || journal.damaged.count)
+		walk->sees_all = false;
 	if (r < 0 || is_same_file(journal.fd, walk->journal->fd)) {
 		journal_finish(&journal);
 		return;
@@ -494,6 +512,7 @@ void walk_find_neighbours(struct walk *walk)
 				    "changed may have been put back too early"));
 		return;
 	}
+	walk->sees_all = true;
 	while ((entry = readdir(dir))) {
 		if (str_is_name(entry->d_name))
 			add_neighbour(walk, entry->d_name);

@@ -24,6 +24,7 @@ struct walk {
 	struct journal_world *world;
 	struct neighbour *others;
 	size_t n_others;
+	bool sees_all; // who else is concerned, without a doubt
 	struct journal_report *report; // NULL: nobody reads it
 	struct task_list *tasks; // whose affinities a write that disturbs them gives back; NULL: none
 	bool noted; // they are known already
