@@ -1,13 +1,19 @@
 #!/bin/bash
 # Keys typed on the USB keyboard, from outside, arrive in a guest's Linux once and in order, also across switches, and so
-# does what a mouse does.
-# lab: full limit=1200
+# does what a mouse does, by whichever devices QEMU has for them; and with virtio-host the guest's LEDs are the
+# keyboard's, and fine wheels turn.
+# lab: full limit=2400
 . tests/lab/lib.sh
 . tests/lab/input.sh
 
 [[ -e $GUEST/initrd.img ]] || skip "no guest to boot: run scripts/make-guest"
 unpack_kernel
+# The guest's own, and who tells what its devices send. An archive may stand before another (Linux's initramfs).
+mkdir -p "$SCRATCH/more/bin"
+gcc -O2 -static -o "$SCRATCH/more/bin/events" tests/guest/events.c
+(cd "$SCRATCH/more" && find . | cpio --create --quiet -H newc -R 0:0) | cat - "$GUEST/initrd.img" >"$SCRATCH/initrd"
 input_modules
+real=$node
 mkfifo "$SCRATCH/moves"
 evdev make "fine mouse" mouse <"$SCRATCH/moves" >"$SCRATCH/made" &
 mouse=$!
@@ -23,12 +29,9 @@ listens() {
 	done
 }
 
-# linux NAME KEYBOARD WORDS...: a guest whose Linux tells what it gets; and these lines of [input]
+# linux NAME KEYBOARD WORDS: a guest whose Linux has that keyboard, by this line of [input], and tells what it gets
 linux() {
-	local name=$1 keyboard=$2
-	shift 2
-
-	profile "$name" <<-END
+	profile "$1" <<-END
 		[vm]
 		memory = 144M
 		os = linux
@@ -36,19 +39,20 @@ linux() {
 		model = qemu64
 		[boot]
 		kernel = $SCRATCH/vmlinux
-		initrd = $GUEST/initrd.img
-		cmdline = console=ttyS0 quiet mitigations=off nowatchdog no_timer_check cryptomgr.notests guest.do=keys
+		initrd = $SCRATCH/initrd
+		cmdline = console=ttyS0 quiet mitigations=off nowatchdog no_timer_check cryptomgr.notests guest.do=events
 		[input]
 		mouse = name:fine mouse
-		$(printf '%s\n' "$@")
+		$3
 	END
-	wait_until "a plan" planned "$name"
-	start "$name"
-	console=$SCRATCH/$name.out
-	listens "$keyboard"
+	wait_until "a plan" planned "$1"
+	start "$1"
+	console=$SCRATCH/$1.out
+	listens "$2"
 	# shellcheck disable=SC2119
 	wait_until "a copy for the host" node_of "$usb_keyboard" vfiorun/clone/
-	watch "$node" "$SCRATCH/host.events"
+	clone=$node
+	watch "$clone" "$SCRATCH/host.events"
 }
 
 # told: the keys that the guest got, but for a hotkey's first, which a slow hand lets through as a whole press
@@ -70,9 +74,8 @@ both() {
 	local deadline=$((SECONDS + 180))
 
 	until guest_got "$1" && [[ $(heard) == "$2" ]]; do
-		# who looks in the guest may be too slow, above all while a key repeats: it says so
 		[[ $SECONDS -lt $deadline ]] || fail "the guest got '$(told)' instead of '$1', the host '$(heard)'" \
-			"instead of '$2'; $(grep -c dropped "$console" || true) times it could not follow"
+			"instead of '$2'; $(grep -c dropped "$console" || true) times who looks could not follow"
 		sleep 0.2
 	done
 }
@@ -134,11 +137,58 @@ move_mouse() {
 	moved "2 0 5" "1 272 0" "2 8 1"
 }
 
-linux typed "AT Translated" "sink = ps2"
-typed typed
+# ends NAME: and nothing was lost by who looks
+ends() {
+	if grep dropped "$console"; then
+		fail "this machine is too slow to look"
+	fi
+	unwatch "$SCRATCH/host.events"
+	stop "$1"
+}
+
+# lit LED...: exactly these of the real keyboard
+lit() {
+	[[ $(evdev leds "$real" | xargs) == "$*" ]]
+}
+
+has_led() {
+	[[ " $(evdev leds "$real" | xargs) " == *" $1 "* ]]
+}
+
+while read -r sink keyboard; do
+	echo "By the guest's $sink keyboard:"
+	linux "$sink" "$keyboard" "sink = $sink"
+	typed "$sink"
+	move_mouse
+	ends "$sink"
+done <<-END
+	ps2 AT Translated
+	usb QEMU QEMU USB Keyboard
+	virtio QEMU Virtio Keyboard
+END
+
+echo "With virtio-host:"
+linux whole "vfiorun keyboard of whole" "transport = virtio-host"
+typed whole
 move_mouse
-unwatch "$SCRATCH/host.events"
-stop typed
+echo "The wheel by a third of a step, and to the side:"
+echo 2:11:40 >&"$moves"
+echo 2:6:1 2:12:120 >&"$moves"
+moved "2 11 40" "2 6 1" "2 12 120"
+echo "Caps Lock is lit while the guest has the keyboard, and what the host had lit when the host has it:"
+vfiorun switch whole host
+wait_until "nothing is lit" lit
+evdev light "$clone" 2 1
+wait_until "the host's Scroll Lock is lit" lit 2
+vfiorun switch whole guest
+type_key caps_lock
+wait_until "Caps Lock is lit" has_led 1
+vfiorun switch whole host
+wait_until "only Scroll Lock is lit" lit 2
+vfiorun switch whole guest
+wait_until "Caps Lock is lit again" has_led 1
+ends whole
+wait_until "only Scroll Lock is lit" lit 2
 exec {moves}>&-
 wait $mouse
 no_input_modules
