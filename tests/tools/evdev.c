@@ -8,6 +8,9 @@
 //					line: TYPE:CODE:VALUE ...; ends with stdin
 //	evdev storm NAME RATE		makes a keyboard that, from a byte on stdin until another, or its end, types
 //					on, RATE key events a second; then prints how many presses that were
+//	evdev pickups NAME ROUNDS	plugs a mouse in and out as often, while the host has the input; a line each:
+//					µs from then until inotify tells of its node, until what it sends arrives by
+//					the switcher's copy of it
 //	evdev node NAME [PHYS]		the node of the device of that name, whose phys begins so
 //	evdev leds NODE			codes of the LEDs that are lit
 //	evdev light NODE LED 0|1	puts one on or out, as whoever reads the device does
@@ -22,6 +25,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/inotify.h>
 #include <sys/ioctl.h>
 #include <time.h>
 
@@ -164,12 +168,11 @@ static bool send_report(int fd, const char *line)
 	return write(fd, events, (n + 1) * sizeof(events[0])) > 0;
 }
 
-// Returns its descriptor, once its node is there and printed.
-static int make_device(const char *name, bool keyboard)
+// phys is test/NAME/input0. Returns its descriptor.
+static int make_kind(const char *name, bool keyboard)
 {
 	int fd = open("/dev/uinput", O_RDWR | O_CLOEXEC);
 	struct input_kind kind = { .id = { BUS_USB, 0x1209, 0x7601, 1 } };
-	char node[64];
 
 	snprintf(kind.name, sizeof(kind.name), "%s", name);
 	snprintf(kind.phys, sizeof(kind.phys), "test/%s/input0", name);
@@ -187,6 +190,15 @@ static int make_device(const char *name, bool keyboard)
 		perror("/dev/uinput");
 		exit(1);
 	}
+	return fd;
+}
+
+// Once its node is there and printed.
+static int make_device(const char *name, bool keyboard)
+{
+	int fd = make_kind(name, keyboard);
+	char node[64];
+
 	while (!find(name, "test/", node, sizeof(node)))
 		poll(NULL, 0, 10);
 	puts(node);
@@ -252,6 +264,99 @@ static int storm(char **words)
 	return pause(); // it is unplugged by whoever kills us
 }
 
+enum { PICKUP_MS = 60000 };
+
+struct pickup {
+	long long begun, told; // µs
+	int copy;	       // -1: not there yet
+};
+
+static void look_at_new(struct pickup *pickup, const char *name)
+{
+	char path[64], phys[128] = "";
+	int fd;
+
+	snprintf(path, sizeof(path), "/dev/input/%s", name);
+	fd = str_starts(name, "event") ? open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC) : -1;
+	if (fd < 0)
+		return;
+	ioctl(fd, EVIOCGPHYS(sizeof(phys) - 1), phys);
+	if (str_starts(phys, "test/"))
+		pickup->told = now_us() - pickup->begun;
+	if (str_starts(phys, INPUT_PHYS_CLONE) && pickup->copy < 0)
+		pickup->copy = fd;
+	else
+		close(fd);
+}
+
+static void read_news(struct pickup *pickup, int watch)
+{
+	union {
+		struct inotify_event event;
+		char bytes[4096];
+	} room;
+	ssize_t n = read(watch, &room, sizeof(room));
+
+	for (ssize_t at = 0; at < n;) {
+		const struct inotify_event *event = (const void *)(room.bytes + at);
+
+		at += (ssize_t)(sizeof(*event) + event->len);
+		if (event->len)
+			look_at_new(pickup, event->name);
+	}
+}
+
+static bool send_motion(int fd)
+{
+	const struct input_event events[2] = { { .type = EV_REL, .code = REL_X, .value = 1 }, { .type = EV_SYN } };
+
+	return write(fd, events, sizeof(events)) > 0;
+}
+
+// A copy goes with what it is of.
+static void await_end(int fd)
+{
+	struct input_event events[64];
+
+	while (read(fd, events, sizeof(events)) > 0 || errno == EAGAIN)
+		poll(NULL, 0, 1);
+	close(fd);
+}
+
+static int pick_up(const char *name, int watch)
+{
+	struct pickup pickup = { .begun = now_us(), .copy = -1 };
+	int fd = make_kind(name, false);
+
+	for (;;) {
+		struct pollfd polls[] = { { .fd = watch, .events = POLLIN }, { .fd = pickup.copy, .events = POLLIN } };
+
+		poll(polls, ARRAY_SIZE(polls), 1);
+		if (polls[0].revents)
+			read_news(&pickup, watch);
+		if (polls[1].revents)
+			break;
+		if (now_us() - pickup.begun > PICKUP_MS * 1000LL || (pickup.copy >= 0 && !send_motion(fd)))
+			return 1;
+	}
+	printf("%lld %lld\n", pickup.told, now_us() - pickup.begun);
+	fflush(stdout);
+	close(fd);
+	await_end(pickup.copy);
+	return 0;
+}
+
+static int pickups(char **words)
+{
+	int watch = inotify_init1(IN_NONBLOCK | IN_CLOEXEC), status = 0;
+
+	if (watch < 0 || inotify_add_watch(watch, "/dev/input", IN_CREATE) < 0)
+		return 1;
+	for (int rounds = atoi(words[1]); status == 0 && rounds > 0; rounds--)
+		status = pick_up(words[0], watch);
+	return status;
+}
+
 static const struct {
 	const char *word;
 	int words;
@@ -259,7 +364,7 @@ static const struct {
 } commands[] = {
 	{ "watch", 1, watch }, { "held", 1, held }, { "leds", 1, leds },   { "light", 3, light },
 	{ "free", 1, is_free }, { "grab", 1, grab }, { "make", 2, make }, { "storm", 2, storm },
-	{ "node", 1, print_node },
+	{ "pickups", 2, pickups }, { "node", 1, print_node },
 };
 
 int main(int argc, char **argv)
@@ -269,6 +374,6 @@ int main(int argc, char **argv)
 			return commands[i].run(argv + 2);
 	}
 	fputs("usage: evdev watch|held|leds|grab|free NODE, light NODE LED 0|1, node NAME [PHYS], "
-	      "make NAME keyboard|mouse, storm NAME RATE\n", stderr);
+	      "make NAME keyboard|mouse, storm NAME RATE, pickups NAME ROUNDS\n", stderr);
 	return 2;
 }

@@ -1,6 +1,6 @@
 #!/bin/bash
 # Whoever dies while a key is held in the guest: the key does not stay down there, the host has its own keyboard,
-# and things go on. An unplugged device holds nothing either, and is there again when it comes back.
+# and things go on. An unplugged device holds nothing either, and is there again when it comes back; how soon is printed.
 
 . tests/lab/lib.sh
 . tests/lab/input.sh
@@ -62,6 +62,19 @@ wait_until "the keyboard is back" node_of "$usb_keyboard"
 real=$node
 wait_until "and its copy" has_clone
 goes_on
+
+echo "A mouse is plugged in and out, and how soon it is shared:"
+vfiorun switch mortal host
+evdev pickups "nimble mouse" 30 >"$SCRATCH/pickups" || fail "a mouse is not shared: $(tail -n 3 "$SCRATCH/pickups")"
+# middle COLUMN, most COLUMN: of what was measured, in ms
+middle() {
+	sort -n -k "$1,$1" "$SCRATCH/pickups" | awk '{v[NR] = $'"$1"'} END {printf "%.1f ms", v[int((NR + 1) / 2)] / 1000}'
+}
+most() {
+	sort -n -k "$1,$1" "$SCRATCH/pickups" | awk '{v = $'"$1"'} END {printf "%.1f ms", v / 1000}'
+}
+expect "how often it was" "$(wc -l <"$SCRATCH/pickups")" 30
+echo "inotify tells after $(middle 1), at most $(most 1); what it sends arrives after $(middle 2), at most $(most 2)"
 
 echo "The keeper is killed:"
 hold
