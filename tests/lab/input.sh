@@ -1,6 +1,7 @@
 # shellcheck shell=bash
 # What the scenarios with keyboard and mouse share, beside tests/lab/lib.sh.
 
+# In the background it is called by its own name: what kills a function's shell leaves what that called.
 evdev() {
 	"$TOOLS/evdev" "$@"
 }
@@ -60,7 +61,7 @@ key_event() {
 # watch NODE FILE: what it sends goes to the file, until `unwatch`
 declare -A watchers=()
 watch() {
-	evdev watch "$1" >"$2" 2>&1 &
+	"$TOOLS/evdev" watch "$1" >"$2" 2>&1 &
 	watchers[$2]=$!
 	wait_until "somebody listens to $1" grep -qx ready "$2"
 }

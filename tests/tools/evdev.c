@@ -236,21 +236,22 @@ static long long now_us(void)
 	return now.tv_sec * 1000000LL + now.tv_nsec / 1000;
 }
 
-// Overlapping, as hands type: a key goes down before the last one is up.
+// Overlapping, as hands type: a key goes down before the last one is up. What is late makes nothing else come sooner: no
+// device sends in bursts what it could not send while this machine stood still.
 static int storm(char **words)
 {
 	int fd = make_device(words[0], true), rate = atoi(words[1]);
 	struct pollfd end = { .fd = STDIN_FILENO, .events = POLLIN };
-	long long start, sent = 0;
+	long long due, sent = 0;
 	char go;
 
 	if (read(STDIN_FILENO, &go, 1) != 1)
 		return 1;
-	start = now_us();
-	for (;;) {
-		long long due = start + sent * 2000000 / rate, left = (due - now_us()) / 1000;
+	for (due = now_us();; due += 2000000 / rate) {
+		long long now = now_us();
 
-		if (poll(&end, 1, left > 0 ? (int)left : 0) != 0)
+		due = due < now ? now : due;
+		if (poll(&end, 1, (int)((due - now + 999) / 1000)) != 0)
 			break;
 		send_key(fd, (uint16_t)(KEY_1 + sent % 8), 1);
 		if (sent)

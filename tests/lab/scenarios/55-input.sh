@@ -7,24 +7,45 @@
 
 input_modules
 real=$node
+is_taken() {
+	! evdev free "$real"
+}
 traced typed <<-END
 	keep_held = leftshift
 	[vm]
 	operators = daemon
 END
 expect "planned" "$(plan typed '.inputs[] | select(.name | test("USB")) | .role' | sort | xargs)" "keyboard mouse"
+
+echo "What there is, and what it sends:"
+"$VFIORUN" host --input >"$SCRATCH/heard" 2>&1 &
+listener=$!
+wait_until "somebody listens" grep -q "listening: press" "$SCRATCH/heard"
+type_key a
+wait_until "the key is named" grep -qx "${real##*/}  a down" "$SCRATCH/heard"
+kill $listener
+wait $listener
+grep -x "$real  keyboard: $usb_keyboard" "$SCRATCH/heard"
+
+echo "The key that started it is still down, and is released for who saw it go down:"
+watch "$real" "$SCRATCH/real.events"
+press ret
 start typed
 has_clone() {
 	node_of "$usb_keyboard" vfiorun/clone/
 }
 wait_until "a copy for the host" has_clone
+enter_is_up() {
+	[[ $(grep -E '^1 28 [01]$' "$SCRATCH/real.events" | xargs) == "1 28 1 1 28 0" ]]
+}
+wait_until "Enter is up" enter_is_up
+wait_until "somebody has the real keyboard" is_taken
+release ret
+unwatch "$SCRATCH/real.events"
 clone=$node
 keyboard=$(guest_node typed keyboard)
 expect "whose is the guest's" "$(stat -L -c %U "/run/vfiorun/typed/input-keyboard")" nobody
 expect "who has it" "$(vfiorun status typed --json | jq -r .input)" host
-if evdev free "$real"; then
-	fail "the real keyboard is anybody's to grab"
-fi
 watch "$clone" "$SCRATCH/host.events"
 guest_forget typed
 
@@ -83,18 +104,33 @@ type_key f
 wait_until "the host sees f" says "30:1 30:0 46:1 46:0 33:1 33:0"
 expect "down in the guest" "$(evdev held "$keyboard" | xargs)" ""
 
-echo "The panic chord gives the devices back:"
+echo "QEMU's own toggle takes no key, and toggles nothing:"
 vfiorun switch typed guest
+guest_forget typed
+press ctrl
+wait_until "the guest sees Ctrl" guest_has "ctrl:1"
+press scroll_lock
+wait_until "the guest sees Scroll Lock" guest_has "ctrl:1 scroll_lock:1"
+release scroll_lock
+wait_until "and its end" guest_has "ctrl:1 scroll_lock:1 scroll_lock:0"
+release ctrl
+type_key h
+wait_until "the guest sees h" guest_has "ctrl:1 scroll_lock:1 scroll_lock:0 ctrl:0 h:1 h:0"
+
+echo "The panic chord gives the devices back, also where QEMU stands still:"
+kill -STOP "$(qemu_pid typed)"
 press ctrl alt shift esc
-wait_until "the host has it" has_input typed host
-release esc shift alt ctrl
 let_go() {
 	evdev free "$real"
 }
 wait_until "the real keyboard is free" let_go
+release esc shift alt ctrl
+kill -CONT "$(qemu_pid typed)"
+wait_until "the host has it" has_input typed host
+guest_forget typed
 vfiorun switch typed guest
 type_key g
-wait_until "taken again" guest_has "b:1 b:0 d:1 d:0 e:1 e:0 g:1 g:0"
+wait_until "taken again" guest_has "g:1 g:0"
 if vfiorun switch typed sideways 2>/dev/null; then
 	fail "there is no such side"
 fi
@@ -126,10 +162,12 @@ if input_pid; then
 	fail "the input process is still there"
 fi
 
-echo "For a first try:"
-begin typed run -v "$SCRATCH/typed.conf" --headless --set input.start=guest --input-timeout 5
+echo "For a first try; and a command that hangs holds nothing up:"
+begin typed run -v "$SCRATCH/typed.conf" --headless --set input.start=guest --input-timeout 5 \
+	--set "input.on_switch_host=/bin/sleep 600" --set hooks.timeout=4
 wait_until "its time is over" grep -q "the time of --input-timeout is over" "$SCRATCH/typed.out"
 wait_until "the host has it" has_input typed host
 wait_until "the real keyboard is free" let_go
+wait_until "the command is ended" grep -q "on_switch_host took longer than 4 s and was killed" "$SCRATCH/typed.out"
 stop typed
 no_input_modules

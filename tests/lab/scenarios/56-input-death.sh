@@ -63,6 +63,21 @@ real=$node
 wait_until "and its copy" has_clone
 goes_on
 
+echo "More comes than the kernel keeps, while the input process stands still:"
+vfiorun switch mortal guest
+press x y
+wait_until "x and y are down in the guest" is_held "$keyboard" "21 45"
+kill -STOP "$(input_pid)"
+release y
+for key in a b c d e f g h i j k l m n o p q r s t; do
+	type_key $key
+done
+press z
+kill -CONT "$(input_pid)"
+wait_until "x and z are" is_held "$keyboard" "44 45"
+release z
+goes_on
+
 echo "A mouse is plugged in and out, and how soon it is shared:"
 vfiorun switch mortal host
 evdev pickups "nimble mouse" 30 >"$SCRATCH/pickups" || fail "a mouse is not shared: $(tail -n 3 "$SCRATCH/pickups")"
@@ -75,6 +90,13 @@ most() {
 }
 expect "how often it was" "$(wc -l <"$SCRATCH/pickups")" 30
 echo "inotify tells after $(middle 1), at most $(most 1); what it sends arrives after $(middle 2), at most $(most 2)"
+# used: by the input process, in ticks of a clock, of which each processor makes a hundred a second
+used() {
+	cut -d ' ' -f 14,15 "/proc/$(input_pid)/stat" | tr ' ' +
+}
+before=$(($(used)))
+sleep 3
+expect "it rests" "$(($(used) - before < 30))" 1
 
 echo "The keeper is killed:"
 hold

@@ -15,7 +15,7 @@ gcc -O2 -static -o "$SCRATCH/more/bin/events" tests/guest/events.c
 input_modules
 real=$node
 mkfifo "$SCRATCH/moves"
-evdev make "fine mouse" mouse <"$SCRATCH/moves" >"$SCRATCH/made" &
+"$TOOLS/evdev" make "fine mouse" mouse <"$SCRATCH/moves" >"$SCRATCH/made" &
 mouse=$!
 exec {moves}>"$SCRATCH/moves"
 
@@ -127,14 +127,26 @@ moved() {
 	done
 }
 
-# move_mouse: to the right, a click, and a step of the wheel
+# turned STEPS: by its wheel, in all
+turned() {
+	[[ $(sed -n 's/.*guest: event[0-9]* 2 8 \(-*[0-9]*\)\r*$/\1/p' "$console" | paste -s -d + | bc) == "$1" ]]
+}
+
+# move_mouse: to the right, a click with each of five buttons, and seven steps of the wheel, six of them in one report
 move_mouse() {
+	local button
+
 	echo 2:0:5 >&"$moves"
-	echo 1:272:1 >&"$moves"
-	wait_until "the button is down" guest_got "$(told) 272:1"
-	echo 1:272:0 >&"$moves"
+	for button in 272 273 274 275 276; do
+		echo 1:$button:1 >&"$moves"
+		moved "1 $button 1"
+		echo 1:$button:0 >&"$moves"
+		moved "1 $button 0"
+	done
 	echo 2:8:1 2:11:120 >&"$moves"
-	moved "2 0 5" "1 272 0" "2 8 1"
+	echo 2:8:6 2:11:720 >&"$moves"
+	moved "2 0 5"
+	wait_until "the wheel has turned" turned 7
 }
 
 # ends NAME: and nothing was lost by who looks
