@@ -2,7 +2,7 @@
 # Keys typed on the USB keyboard, from outside, arrive in a guest's Linux once and in order, also across switches, and so
 # does what a mouse does, by whichever devices QEMU has for them; and with virtio-host the guest's LEDs are the
 # keyboard's, and fine wheels turn.
-# lab: full limit=2400
+# lab: full limit=3600
 . tests/lab/lib.sh
 . tests/lab/input.sh
 
@@ -21,7 +21,7 @@ exec {moves}>"$SCRATCH/moves"
 
 # listens KEYBOARD: its Linux has booted, and has it
 listens() {
-	local deadline=$((SECONDS + 600))
+	local deadline=$((SECONDS + 1500))
 
 	until grep -q "guest: event[0-9]* is $1" "$console"; do
 		[[ $SECONDS -lt $deadline ]] || fail "the guest has no $1: $(tail -n 20 "$console")"
