@@ -51,7 +51,8 @@ cycle() {
 }
 cycle
 wait_until "the host has it" has_input bert host
-cycle
+echo "or by command:"
+vfiorun switch bert next
 wait_until "anna has it" has_input anna guest
 shared_by_anna() {
 	node_of "$usb_keyboard" vfiorun/clone/anna
