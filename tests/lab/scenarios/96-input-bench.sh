@@ -1,12 +1,12 @@
 #!/bin/bash
 # What an event costs on its way through the switcher, beside a bare loop: figures to look at. And of a fast mouse nothing
 # is lost, at the highest rate at which a bare loop on this machine loses nothing.
-# lab: full limit=1200
+# lab: full limit=1800
 . tests/lab/lib.sh
 
 # flood RATE: what was lost, of the bare loop and of the switcher
 flood() {
-	"$(dirname "$VFIORUN")/tools/input-bench" flood 20 "$1" | tee -a "$SCRATCH/floods" |
+	"$(dirname "$VFIORUN")/tools/input-bench" flood 60 "$1" | tee -a "$SCRATCH/floods" |
 		sed -n 's/.* lost \([0-9]*\) .*/\1/p' | xargs
 }
 
