@@ -236,8 +236,8 @@ static long long now_us(void)
 	return now.tv_sec * 1000000LL + now.tv_nsec / 1000;
 }
 
-// Overlapping, as hands type: a key goes down before the last one is up. What is late makes nothing else come sooner: no
-// device sends in bursts what it could not send while this machine stood still.
+// Overlapping, as hands type: a key goes down before the last one is up. What is late makes nothing else come sooner:
+// no device sends in bursts what it could not send while this machine stood still.
 static int storm(char **words)
 {
 	int fd = make_device(words[0], true), rate = atoi(words[1]);
