@@ -7,6 +7,7 @@
 #include "base/str.h"
 #include "tests/unit/fakehost.h"
 #include "tests/unit/tree.h"
+#include "tune/change/kind.h"
 #include "tune/host/process.h"
 
 #include <fcntl.h>
@@ -588,6 +589,32 @@ static void test_lists_own_copies(void **state)
 
 #define ON_HOST(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
+// procfs lets nobody write at an offset, and whoever writes twice is not at the beginning any more.
+static void test_attribute_is_opened_once(void **state)
+{
+	static const char path[] = "/proc/self/comm";
+	struct change_host host;
+	struct err err = ERR_NONE;
+
+	(void)state;
+	assert_int_equal(change_host_open(&host, "/", &err), 0);
+	change_host_keep(&host, path);
+	for (int i = 0; i < 4; i++) {
+		AUTO_FREE char *name = mem_printf("name%d", i), *before = NULL, *after = NULL;
+
+		assert_int_equal(change_read_line(&host, path, &before), 0);
+		if (i == 0)
+			assert_true(host.kept.fd >= 0);
+		assert_int_equal(change_write_line(&host, path, name), 0);
+		assert_int_equal(change_read_line(&host, path, &after), 0);
+		assert_string_equal(after, name);
+		assert_string_not_equal(before, after);
+	}
+	change_host_let_go(&host);
+	assert_int_equal(host.kept.fd, -1);
+	change_host_finish(&host);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -599,6 +626,7 @@ int main(void)
 		cmocka_unit_test(test_remedy_is_quoted),
 		cmocka_unit_test(test_lists_own_copies),
 		cmocka_unit_test(test_hold_on_the_real_device),
+		cmocka_unit_test(test_attribute_is_opened_once),
 		ON_HOST(test_set_reads_what_can_be_written_back),
 		ON_HOST(test_set_refuses_what_is_no_single_value),
 		ON_HOST(test_set_writes_one_line),

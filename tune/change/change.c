@@ -204,6 +204,7 @@ static void close_kept(struct change_kept *kept)
 {
 	if (kept->fd >= 0)
 		close(take_fd(&kept->fd));
+	kept->written = false;
 }
 
 void change_host_let_go(struct change_host *host)
@@ -298,12 +299,13 @@ int change_read_line(struct change_host *host, const char *path, char **line)
 	return r;
 }
 
+// Not pwrite(2), which procfs refuses (Linux, fs/seq_file.c, seq_open).
 static int write_at_once(int fd, const char *line, size_t len)
 {
 	ssize_t n;
 
 	do
-		n = pwrite(fd, line, len, 0);
+		n = write(fd, line, len);
 	while (n < 0 && errno == EINTR);
 	return n < 0 ? -errno : (size_t)n == len ? 0 : -EIO;
 }
@@ -315,7 +317,11 @@ int change_write_line(struct change_host *host, const char *path, const char *te
 	AUTO_CLOSE int fd = -1;
 	int r;
 
-	if (kept) {
+	// a second write would be one behind the first
+	if (kept && kept->written)
+		close_kept(kept);
+	else if (kept) {
+		kept->written = true;
 		// no attribute has a length, but what stands for one in a made-up tree has
 		r = host->live || ftruncate(kept->fd, 0) == 0 ? write_at_once(kept->fd, line, strlen(line)) : -errno;
 		if (!is_stale(kept, r))

@@ -133,6 +133,7 @@ struct change_host {
 	struct change_kept {
 		const char *path; // NULL: none; borrowed
 		int fd;		  // -1: not opened yet
+		bool written;
 	} kept; // see change_host_keep
 };
 
