@@ -21,7 +21,7 @@ extern const char *const guest_part_words[GUEST_PARTS];
 enum { GUEST_AXIS_MAX = 32767 };
 
 // `guest` is the guest's name; `phys` tells others that it is ours. With input-linux keyboards have no
-// ScrollLock and no LEDs, which QEMU would not write.
+// ScrollLock and no LEDs, which QEMU would not write, and whatever it reads has room for events that it reads late.
 void guest_part_describe(enum guest_part part, bool virtio_host, const char *guest, struct input_kind *kind);
 
 // Where an event of this type and code goes; GUEST_PARTS: nowhere. `toggle`: there is a part for ScrollLock.

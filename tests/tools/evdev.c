@@ -236,8 +236,10 @@ static long long now_us(void)
 	return now.tv_sec * 1000000LL + now.tv_nsec / 1000;
 }
 
-// Overlapping, as hands type: a key goes down before the last one is up. What is late makes nothing else come sooner:
-// no device sends in bursts what it could not send while this machine stood still.
+enum { BURST = 8 };
+
+// Overlapping, as hands type: a key goes down before the last one is up. What is late comes in short bursts: the kernel
+// keeps 64 events for who reads, and no device sends at once what it could not send while this machine stood still.
 static int storm(char **words)
 {
 	int fd = make_device(words[0], true), rate = atoi(words[1]);
@@ -248,10 +250,10 @@ static int storm(char **words)
 	if (read(STDIN_FILENO, &go, 1) != 1)
 		return 1;
 	for (due = now_us();; due += 2000000 / rate) {
-		long long now = now_us();
+		long long now = now_us(), late = now - BURST * 2000000LL / rate;
 
-		due = due < now ? now : due;
-		if (poll(&end, 1, (int)((due - now + 999) / 1000)) != 0)
+		due = due < late ? late : due;
+		if (poll(&end, 1, due > now ? (int)((due - now) / 1000) : 0) != 0)
 			break;
 		send_key(fd, (uint16_t)(KEY_1 + sent % 8), 1);
 		if (sent)

@@ -116,15 +116,28 @@ guest_has_seen() {
 }
 wait_until "the guest sees them all" guest_has_seen "ctrl:0 ctrl:1 h:0 h:1 scroll_lock:0 scroll_lock:1"
 
+echo "What is typed while QEMU stands still, more than the kernel keeps by itself, is not lost:"
+guest_forget typed
+qemu=$(qemu_pid typed)
+kill -STOP "$qemu"
+typed_late=
+for key in a b c d e f g i j k l m n o p q; do
+	type_key $key
+	typed_late+="${typed_late:+ }$key:1 $key:0"
+done
+sleep 1
+kill -CONT "$qemu"
+wait_until "the guest sees them" guest_has "$typed_late"
+
 echo "The panic chord gives the devices back, also where QEMU stands still:"
-kill -STOP "$(qemu_pid typed)"
+kill -STOP "$qemu"
 press ctrl alt shift esc
 let_go() {
 	evdev free "$real"
 }
 wait_until "the real keyboard is free" let_go
 release esc shift alt ctrl
-kill -CONT "$(qemu_pid typed)"
+kill -CONT "$qemu"
 wait_until "the host has it" has_input typed host
 guest_forget typed
 vfiorun switch typed guest
