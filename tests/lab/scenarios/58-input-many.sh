@@ -22,35 +22,14 @@ clone_of() {
 	node_of "$1" vfiorun/clone/
 }
 
-mkfifo "$SCRATCH/reins"
-"$TOOLS/evdev" storm storm "$rate" <"$SCRATCH/reins" >"$SCRATCH/storm" &
-storm=$!
-exec {reins}>"$SCRATCH/reins"
-wait_until "a copy of the storm" clone_of storm
-watch "$node" "$SCRATCH/host.events"
-# The kernel keeps 64 events for each who reads the storm and its copy: they must not be late on a busy machine.
-chrt --fifo --pid 20 "${watchers[$SCRATCH/host.events]}"
-chrt --fifo --pid 20 "$(input_pid)"
-guest_forget many
-begun=$SECONDS
-printf . >&"$reins"
-coproc talker { "$TOOLS/talk" /run/vfiorun/many/control.sock "$switches"; }
-for ((i = 0; i < switches; i++)); do
-	echo '{"id":1,"do":"switch"}' >&"${talker[1]}"
-	read -r -t 60 answer <&"${talker[0]}"
-	[[ $answer == *'"ok"'* ]] || fail "switch $i: $answer"
-done
-printf . >&"$reins" # others hold the other end, too: that it is closed is not enough
-exec {reins}>&-
 finished() {
 	[[ $(wc -l <"$SCRATCH/storm") -eq 2 ]]
 }
-wait_until "the storm ends" finished
-sent=$(tail -n 1 "$SCRATCH/storm")
-took=$((SECONDS - begun))
-echo "$switches switches in $took s, $sent presses: $((sent * 2 / took)) events a second"
-settled() {
+
+# all_read: nothing more comes on either side
+all_read() {
 	local now
+
 	now=$(stat -c %s "/var/log/vfiorun/many.log" "$SCRATCH/host.events" | xargs)
 	[[ $now == "${before:-}" ]] || {
 		before=$now
@@ -58,25 +37,70 @@ settled() {
 		return 1
 	}
 }
-wait_until "all is read" settled
-if grep -n dropped "$SCRATCH/host.events"; then
-	fail "this machine is too slow to look"
-fi
-host_says | tr ' ' '\n' >"$SCRATCH/host"
-guest_says many | tr ' ' '\n' >"$SCRATCH/guest"
+
 downs() {
 	grep -c ':1$' "$1"
 }
+
 ups() {
 	grep -c ':0$' "$1"
 }
+
+# switch_often: a storm comes, and is switched to and fro. Sets `sent`, its presses; what came of it is in
+# $SCRATCH/host and $SCRATCH/guest.
+switch_often() {
+	local i begun took storm reins talker answer
+
+	rm -f "$SCRATCH/reins"
+	mkfifo "$SCRATCH/reins"
+	"$TOOLS/evdev" storm storm "$rate" <"$SCRATCH/reins" >"$SCRATCH/storm" &
+	storm=$!
+	exec {reins}>"$SCRATCH/reins"
+	wait_until "a copy of the storm" clone_of storm
+	watch "$node" "$SCRATCH/host.events"
+	# The kernel keeps 64 events for each who reads the storm and its copy: they must not be late on a busy machine.
+	chrt --fifo --pid 20 "${watchers[$SCRATCH/host.events]}"
+	chrt --fifo --pid 20 "$(input_pid)"
+	vfiorun switch many host
+	guest_forget many
+	begun=$SECONDS
+	printf . >&"$reins"
+	coproc talker { "$TOOLS/talk" /run/vfiorun/many/control.sock "$switches"; }
+	for ((i = 0; i < switches; i++)); do
+		echo '{"id":1,"do":"switch"}' >&"${talker[1]}"
+		read -r -t 60 answer <&"${talker[0]}"
+		[[ $answer == *'"ok"'* ]] || fail "switch $i: $answer"
+	done
+	printf . >&"$reins" # others hold the other end, too: that it is closed is not enough
+	exec {reins}>&-
+	wait_until "the storm ends" finished
+	sent=$(tail -n 1 "$SCRATCH/storm")
+	took=$((SECONDS - begun))
+	echo "$switches switches in $took s, $sent presses: $((sent * 2 / took)) events a second"
+	wait_until "all is read" all_read
+	host_says | tr ' ' '\n' >"$SCRATCH/host"
+	guest_says many | tr ' ' '\n' >"$SCRATCH/guest"
+	expect "released in the guest" "$(ups "$SCRATCH/guest")" "$(downs "$SCRATCH/guest")"
+	expect "down in the guest" "$(evdev held "$keyboard" | xargs)" ""
+	unwatch "$SCRATCH/host.events"
+	kill $storm
+	wait $storm 2>/dev/null || true
+	wait_until "the copy is gone" clone_is_gone
+}
+
+clone_is_gone() {
+	! clone_of storm
+}
+
+# Whoever looks at the host's side is no quicker than a busy machine lets it be, and says so.
+for ((tries = 1; ; tries++)); do
+	switch_often
+	grep -q dropped "$SCRATCH/host.events" || break
+	[[ $tries -lt 5 ]] || fail "this machine is too slow to look"
+	echo "who looked on the host could not follow: once more"
+done
 expect "released on the host" "$(ups "$SCRATCH/host")" "$(downs "$SCRATCH/host")"
-expect "released in the guest" "$(ups "$SCRATCH/guest")" "$(downs "$SCRATCH/guest")"
 expect "presses on both sides" "$(($(downs "$SCRATCH/host") + $(downs "$SCRATCH/guest")))" "$sent"
-expect "down in the guest" "$(evdev held "$keyboard" | xargs)" ""
-unwatch "$SCRATCH/host.events"
-kill $storm
-wait $storm 2>/dev/null || true
 
 echo "Unplugged and plugged in again:"
 vfiorun switch many guest

@@ -36,6 +36,8 @@ linux() {
 		memory = 144M
 		os = linux
 		[cpu]
+		vcpus = 1
+		isolate = none
 		model = qemu64
 		[boot]
 		kernel = $SCRATCH/vmlinux
@@ -167,18 +169,6 @@ has_led() {
 	[[ " $(evdev leds "$real" | xargs) " == *" $1 "* ]]
 }
 
-while read -r sink keyboard; do
-	echo "By the guest's $sink keyboard:"
-	linux "$sink" "$keyboard" "sink = $sink"
-	typed "$sink"
-	move_mouse
-	ends "$sink"
-done <<-END
-	ps2 AT Translated
-	usb QEMU QEMU USB Keyboard
-	virtio QEMU Virtio Keyboard
-END
-
 echo "With virtio-host:"
 linux whole "vfiorun keyboard of whole" "transport = virtio-host"
 typed whole
@@ -201,6 +191,17 @@ vfiorun switch whole guest
 wait_until "Caps Lock is lit again" has_led 1
 ends whole
 wait_until "only Scroll Lock is lit" lit 2
+while read -r sink keyboard; do
+	echo "By the guest's $sink keyboard:"
+	linux "$sink" "$keyboard" "sink = $sink"
+	typed "$sink"
+	move_mouse
+	ends "$sink"
+done <<-END
+	ps2 AT Translated
+	usb QEMU QEMU USB Keyboard
+	virtio QEMU Virtio Keyboard
+END
 exec {moves}>&-
 wait $mouse
 no_input_modules
