@@ -450,12 +450,13 @@ void walk_undo(struct walk *walk, struct journal_record *record)
 	change_host_let_go(walk->world->host);
 }
 
-static bool is_same_file(int a, int b)
+// Ours is known already.
+static bool is_of_walk(const struct walk *walk, int dir)
 {
-	struct stat st_a, st_b;
+	struct stat its, ours;
 
-	return fstat(a, &st_a) == 0 && fstat(b, &st_b) == 0 && st_a.st_dev == st_b.st_dev &&
-	       st_a.st_ino == st_b.st_ino;
+	return fstatat(dir, "journal", &its, AT_SYMLINK_NOFOLLOW) == 0 && fstat(walk->journal->fd, &ours) == 0 &&
+	       its.st_dev == ours.st_dev && its.st_ino == ours.st_ino;
 }
 
 static void add_neighbour(struct walk *walk, const char *name)
@@ -465,8 +466,11 @@ static void add_neighbour(struct walk *walk, const char *name)
 	struct journal journal = JOURNAL_CLOSED;
 	struct neighbour *other;
 	struct err err = ERR_NONE;
-	int r = dir < 0 ? -ENOENT : journal_file_open(&journal, dir, false, true, &err);
+	int r;
 
+	if (dir < 0 || is_of_walk(walk, dir))
+		return;
+	r = journal_file_open(&journal, dir, false, true, &err);
 	if (r == 0)
 		r = journal_file_catch_up(&journal, true, &err);
 	if (r == -ENOENT)
@@ -477,7 +481,7 @@ static void add_neighbour(struct walk *walk, const char *name)
 				       "too early", name, err.text));
 	if (r < 0 || journal.damaged.count)
 		walk->sees_all = false;
-	if (r < 0 || is_same_file(journal.fd, walk->journal->fd)) {
+	if (r < 0) {
 		journal_finish(&journal);
 		return;
 	}
