@@ -2,6 +2,7 @@
 // Looks at input devices from aside, and makes some, for tests.
 //	evdev watch NODE		what it sends, a line an event: TYPE CODE VALUE; "ready" once it listens
 //	evdev held NODE			codes of the keys that are down
+//	evdev calm NODE			its keys do not repeat from now on
 //	evdev grab NODE			"ready", then holds its grab until killed
 //	evdev free NODE			succeeds if nobody holds its grab
 //	evdev make NAME keyboard|mouse	makes a device, prints its node, and sends the reports that stdin has, one a
@@ -97,6 +98,13 @@ static int light(char **words)
 	events[0].code = (uint16_t)atoi(words[1]);
 	events[0].value = atoi(words[2]);
 	return write(open_node(words[0]), events, sizeof(events)) != (ssize_t)sizeof(events);
+}
+
+static int calm(char **words)
+{
+	const unsigned never[2] = { 0, 0 };
+
+	return ioctl(open_node(words[0]), EVIOCSREP, never) < 0;
 }
 
 static int grab(char **words)
@@ -367,7 +375,7 @@ static const struct {
 } commands[] = {
 	{ "watch", 1, watch }, { "held", 1, held }, { "leds", 1, leds },   { "light", 3, light },
 	{ "free", 1, is_free }, { "grab", 1, grab }, { "make", 2, make }, { "storm", 2, storm },
-	{ "pickups", 2, pickups }, { "node", 1, print_node },
+	{ "pickups", 2, pickups }, { "calm", 1, calm }, { "node", 1, print_node },
 };
 
 int main(int argc, char **argv)
@@ -376,7 +384,7 @@ int main(int argc, char **argv)
 		if (strcmp(commands[i].word, argv[1]) == 0 && argc - 2 >= commands[i].words)
 			return commands[i].run(argv + 2);
 	}
-	fputs("usage: evdev watch|held|leds|grab|free NODE, light NODE LED 0|1, node NAME [PHYS], "
+	fputs("usage: evdev watch|held|leds|calm|grab|free NODE, light NODE LED 0|1, node NAME [PHYS], "
 	      "make NAME keyboard|mouse, storm NAME RATE, pickups NAME ROUNDS\n", stderr);
 	return 2;
 }
