@@ -10,13 +10,17 @@
 #include <sys/stat.h>
 #include <time.h>
 
+enum { CHUNK = 16384 };
+
 int io_read_all(int fd, struct str *out, size_t max)
 {
-	char chunk[16384];
 	size_t total = 0;
 
 	for (;;) {
-		ssize_t n = read(fd, chunk, sizeof(chunk));
+		// what there is already, or more
+		size_t size = out->room > out->len + 1 ? 1 : CHUNK;
+		char *room = str_room(out, &size);
+		ssize_t n = read(fd, room, size);
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -27,7 +31,7 @@ int io_read_all(int fd, struct str *out, size_t max)
 		total += (size_t)n;
 		if (total > max)
 			return -EFBIG;
-		str_addn(out, chunk, (size_t)n);
+		str_wrote(out, (size_t)n);
 	}
 }
 

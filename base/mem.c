@@ -57,6 +57,15 @@ void mem_set(char **slot, const char *text)
 }
 
 // Capacity is implied: powers of two from 4 on, so growth happens when count reaches one.
+void *mem_room(size_t count, size_t size)
+{
+	size_t capacity = 4;
+
+	while (capacity < count)
+		capacity *= 2;
+	return mem_resize(NULL, capacity, size);
+}
+
 void *mem_grow(void *array, size_t count, size_t size)
 {
 	if (!array || (count >= 4 && (count & (count - 1)) == 0))

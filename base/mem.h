@@ -19,4 +19,5 @@ void mem_set(char **slot, const char *text);
 		(array) = mem_grow((array), (count), sizeof(*(array)));                 \
 		&(array)[(count)++];                                                    \
 	})
+void *mem_room(size_t count, size_t size) __attribute__((malloc, returns_nonnull)); // empty, for `count` of them
 void *mem_grow(void *array, size_t count, size_t size) __attribute__((returns_nonnull));

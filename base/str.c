@@ -19,12 +19,27 @@ void str_finish(struct str *s)
 
 static void reserve(struct str *s, size_t more)
 {
-	size_t need = s->len + more + 1;
+	size_t need = s->len + more + 1, twice = s->room ? s->room * 2 : 64;
 
 	if (need <= s->room)
 		return;
-	s->room = need * 2 < 64 ? 64 : need * 2;
+	s->room = need < twice ? twice : need;
 	s->text = mem_resize(s->text, s->room, 1);
+}
+
+char *str_room(struct str *s, size_t *size)
+{
+	if (s->room < s->len + 1 + *size)
+		reserve(s, *size);
+	s->text[s->len] = '\0';
+	*size = s->room - s->len - 1;
+	return s->text + s->len;
+}
+
+void str_wrote(struct str *s, size_t n)
+{
+	s->len += n;
+	s->text[s->len] = '\0';
 }
 
 void str_addn(struct str *s, const char *text, size_t n)

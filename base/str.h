@@ -20,6 +20,9 @@ void str_addn(struct str *s, const char *text, size_t n);
 void str_addc(struct str *s, char c);
 void str_addf(struct str *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void str_addv(struct str *s, const char *fmt, va_list ap) __attribute__((format(printf, 2, 0)));
+// For who writes behind the text: room of at least *size bytes, which becomes what there is; then how many were used.
+char *str_room(struct str *s, size_t *size);
+void str_wrote(struct str *s, size_t n);
 const char *str_text(const struct str *s); // never NULL
 char *str_take(struct str *s);             // never NULL; the caller frees; s is empty after
 

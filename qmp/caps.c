@@ -132,19 +132,25 @@ void qemu_caps_print(const struct qemu_caps *caps, struct str *out)
 	str_add(out, "end\n");
 }
 
+struct reader {
+	char *at;
+	int line; // the one read last, from 1
+};
+
 // The next line that is no comment, ended where its newline was; NULL at the end of the text, also where a
 // last line has no newline.
-static char *next_line(char **at)
+static char *next_line(struct reader *in)
 {
 	char *line, *end;
 
 	do {
-		line = *at;
+		line = in->at;
 		end = strchr(line, '\n');
 		if (!end)
 			return NULL;
 		*end = '\0';
-		*at = end + 1;
+		in->at = end + 1;
+		in->line++;
 	} while (*line == '#');
 	return line;
 }
@@ -160,61 +166,74 @@ static char *unescape(char *word)
 }
 
 // The copy of what follows `key` on the next line, or NULL.
-static char *parse_field(char **at, const char *key)
+static char *parse_field(struct reader *in, const char *key)
 {
-	char *line = next_line(at);
+	char *line = next_line(in);
 
 	return line && str_starts(line, key) ? mem_dup(unescape(line + strlen(key))) : NULL;
 }
 
-static bool parse_header(char **at, struct qemu_caps *caps)
+static bool parse_header(struct reader *in, struct qemu_caps *caps)
 {
-	const char *line = next_line(at);
+	const char *line = next_line(in);
 
 	if (!line || !str_eq(line, MAGIC))
 		return false;
-	caps->path = parse_field(at, "path ");
+	caps->path = parse_field(in, "path ");
 	if (!caps->path)
 		return false;
-	caps->version = parse_field(at, "version ");
+	caps->version = parse_field(in, "version ");
 	if (!caps->version)
 		return false;
-	line = next_line(at);
+	line = next_line(in);
 	return line && !*line;
 }
 
-static bool parse_words(char **at, struct qemu_caps *caps)
+static size_t count_lines(const char *text)
+{
+	size_t count = 0;
+
+	while ((text = strchr(text, '\n'))) {
+		text++;
+		count++;
+	}
+	return count;
+}
+
+static bool parse_words(struct reader *in, struct qemu_caps *caps)
 {
 	char *line;
 
-	while ((line = next_line(at))) {
+	caps->words.items = mem_room(count_lines(in->at), sizeof(*caps->words.items));
+	while ((line = next_line(in))) {
 		const char *word;
 
 		if (str_eq(line, "end"))
-			return **at == '\0';
+			return *in->at == '\0';
 		word = *line ? unescape(line) : NULL;
 		if (!word)
 			return false;
-		*MEM_PUSH(caps->words.items, caps->words.count) = word;
+		caps->words.items[caps->words.count++] = word;
 	}
 	return false;
 }
 
-int qemu_caps_parse(const char *text, struct qemu_caps *caps, struct err *err)
+int qemu_caps_parse_taken(char *text, size_t first, struct qemu_caps *caps, struct err *err)
 {
 	struct qemu_caps found = { .known = true };
-	char *copy = mem_dup(text), *at = copy;
+	struct reader in = { .at = text + first };
 
-	strv_take(&found.texts, copy);
-	if (!parse_header(&at, &found) || !parse_words(&at, &found)) {
-		int number = 1;
-
-		for (const char *c = text; c < text + (at - copy) - 1; c++)
-			number += *c == '\n';
+	strv_take(&found.texts, text);
+	if (!parse_header(&in, &found) || !parse_words(&in, &found)) {
 		qemu_caps_finish(&found);
-		return err_set(err, -EPROTO, "line %d is not what belongs there", number);
+		return err_set(err, -EPROTO, "line %d is not what belongs there", in.line ? in.line : 1);
 	}
 	qemu_caps_sort(&found);
 	*caps = found;
 	return 0;
+}
+
+int qemu_caps_parse(const char *text, struct qemu_caps *caps, struct err *err)
+{
+	return qemu_caps_parse_taken(mem_dup(text), 0, caps, err);
 }

@@ -57,3 +57,5 @@ void qemu_caps_drop(struct qemu_caps *caps, const char *word);
 // that start with # are skipped; the end tells a whole file from a cut one.
 void qemu_caps_print(const struct qemu_caps *caps, struct str *out);
 int qemu_caps_parse(const char *text, struct qemu_caps *caps, struct err *err); // 0 or -EPROTO
+// The same of the text from `at` on, which is taken: the words stay in it.
+int qemu_caps_parse_taken(char *text, size_t at, struct qemu_caps *caps, struct err *err);

@@ -448,6 +448,16 @@ struct qmp_client *qmp_client_new(int fd, int greeting_ms, const struct qmp_hand
 	return client;
 }
 
+void qmp_client_is_first(struct qmp_client *client)
+{
+	assert(client->state == GREETING);
+	client->last_id = 0;
+	for (struct command *command = client->commands; command; command = command->next) {
+		command->id = ++client->last_id;
+		json_object_object_add(command->message, "id", json_object_new_uint64(command->id));
+	}
+}
+
 void qmp_client_free(struct qmp_client *client)
 {
 	if (!client)

@@ -51,6 +51,9 @@ enum {
 // Takes fd and makes it non-blocking. greeting_ms: how long greeting and capabilities may take together
 // (see qmp_greeting_ms).
 struct qmp_client *qmp_client_new(int fd, int greeting_ms, const struct qmp_handlers *handlers);
+// For the first conversation with this QEMU, before it greets: ids begin at 1. QEMU 7.2 reads QMP byte by byte, each at
+// the price of a turn of its loop (monitor/qmp.c, monitor_can_read of one byte), and digits are bytes.
+void qmp_client_is_first(struct qmp_client *client);
 void qmp_client_free(struct qmp_client *client); // closes; pending commands are dropped without a call
 
 // -1 once the conversation is over: it is closed before anybody is told.
@@ -68,7 +71,8 @@ void qmp_client_process(struct qmp_client *client);
 // right behind qmp_capabilities, which QEMU executes first, and its clock starts with the answer to that.
 // Takes `arguments` (may be NULL); `reply` may be NULL. At most 8 are in flight at QEMU
 // (QMP_REQ_QUEUE_LEN_MAX, monitor.h); the rest wait here. Returns its id, or 0 where the conversation is
-// over: then `reply` is not called. Ids do not repeat in later conversations.
+// over: then `reply` is not called. Ids do not repeat in later
+// conversations.
 uint64_t qmp_client_send(struct qmp_client *client, const char *command, struct json_object *arguments,
 			 int deadline_ms, qmp_reply_fn *reply, void *context);
 

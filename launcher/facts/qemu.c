@@ -208,9 +208,15 @@ static long long read_text(const struct cache *cache, struct str *text)
 	AUTO_CLOSE int fd = openat(cache->dir, cache->name,
 				   O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
 	struct stat st;
+	size_t size;
 
-	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || !is_ours(&st) ||
-	    io_read_all(fd, text, CACHE_MAX) < 0)
+	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || !is_ours(&st))
+		return -1;
+	size = (size_t)st.st_size + 1; // and one to find its end
+	if (size > CACHE_MAX)
+		return -1;
+	str_room(text, &size);
+	if (io_read_all(fd, text, CACHE_MAX) < 0)
 		return -1;
 	return (long long)time(NULL) - st.st_mtim.tv_sec;
 }
@@ -222,7 +228,7 @@ static int cache_load(const struct cache *cache, struct qemu_caps *caps)
 	long long age = cache->dir < 0 ? -1 : read_text(cache, &text);
 
 	if (age < 0 || !text.len || !str_starts(text.text, cache->key.text) ||
-	    qemu_caps_parse(text.text + cache->key.len, caps, NULL) < 0)
+	    qemu_caps_parse_taken(str_take(&text), cache->key.len, caps, NULL) < 0)
 		return -ENOENT;
 	if (age > NO_HOLDS_SECONDS)
 		qemu_caps_drop(caps, "no-accel/");

@@ -127,6 +127,7 @@ static _Noreturn void become_monitor(struct keeper *keeper, int channel)
 		.qemu = keeper->state.qemu,
 		.since = keeper->state.since,
 		.phase = keeper->state.phase,
+		.first = keeper->state.phase == PHASE_STARTING && !keeper->monitor.first_start,
 		.input = keeper_input_owner(keeper),
 	};
 	// Nothing of the keeper's may outlive it in here: not its locks, not what closing would undo.

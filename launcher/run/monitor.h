@@ -19,6 +19,7 @@ struct monitor_setup {
 	struct process_id qemu;
 	int64_t since;
 	enum phase phase;
+	bool first; // nobody has spoken to this QEMU yet
 	enum input_owner input; // who has it now
 };
 

@@ -336,6 +336,8 @@ int monitor_qmp_open(struct monitor *monitor, struct err *err)
 		return fd;
 	io_set_nonblock(fd, true);
 	monitor->qmp = qmp_client_new(fd, plan->greeting_ms, &handlers);
+	if (monitor->setup->first)
+		qmp_client_is_first(monitor->qmp);
 	monitor->qmp_source = (struct loop_source){ fd, on_qmp, monitor };
 	monitor->qmp_events = EPOLLIN;
 	r = loop_add(&monitor->loop, &monitor->qmp_source, EPOLLIN);

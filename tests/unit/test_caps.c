@@ -173,6 +173,7 @@ static void test_wrong_texts_are_refused_with_their_line(void **state)
 		{ HEAD "device/x\n\nend\n", "line 6 " },
 		{ HEAD "device/\\x0\nend\n", "line 5 " },
 		{ HEAD "end\nmore\n", "line 5 " },
+		{ HEAD "device/a\\x20b\n\nend\n", "line 6 " },
 	};
 
 	(void)state;

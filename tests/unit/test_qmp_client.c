@@ -581,6 +581,26 @@ static void a_reply_may_send(void **state)
 	peer_finish(&peer);
 }
 
+static void a_first_conversation_counts_from_one(void **state)
+{
+	struct peer peer;
+
+	(void)state;
+	peer_init(&peer, 60000);
+	qmp_client_is_first(peer.client);
+	assert_int_equal(peer_command(&peer, "query-status", NULL, QMP_QUICK), 2);
+	peer_say(&peer, PEER_GREETING);
+	peer_say(&peer, "{\"return\": {}, \"id\": 1}\r\n{\"return\": \"here\", \"id\": 2}\n");
+	assert_string_equal(peer.log.text, "> qmp_capabilities\n> query-status\nresult query-status \"here\"\n");
+	assert_int_equal(peer.ids[0], 1);
+	assert_int_equal(peer.ids[1], 2);
+	peer_finish(&peer);
+	// a later one does not meet answers to these
+	peer_init(&peer, 60000);
+	assert_true(peer_command(&peer, "query-status", NULL, QMP_QUICK) > UINT64_C(1) << 16);
+	peer_finish(&peer);
+}
+
 static void handlers_are_optional(void **state)
 {
 	static const char words[] = PEER_GREETING "{\"event\": \"STOP\"}\n";
@@ -786,6 +806,7 @@ int main(void)
 		cmocka_unit_test(lines_of_16_mib_pass_and_not_one_byte_more),
 		cmocka_unit_test(any_handler_may_free_the_client),
 		cmocka_unit_test(a_reply_may_send),
+		cmocka_unit_test(a_first_conversation_counts_from_one),
 		cmocka_unit_test(handlers_are_optional),
 		cmocka_unit_test(a_peer_that_does_not_read_is_waited_for),
 		cmocka_unit_test(after_the_end_nothing_is_wanted),

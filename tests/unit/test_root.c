@@ -46,6 +46,7 @@ static int open_tree(void **state)
 		      "chain -> /absolute\n"
 		      "dangling -> nowhere\n"
 		      "loop -> loop\n"
+		      "sys/\n"
 		      "names/cpu10/\nnames/cpu2/\nnames/cpu1/\nnames/.hidden = 1\n",
 		      fixture.dir, sizeof(fixture.dir)) < 0)
 		return -1;
@@ -100,6 +101,28 @@ static void test_read_all(void **state)
 	assert_string_equal(str_text(&text), "one\ntwo\n");
 	assert_int_equal(root_read_all(&f->root, "lines", &text, 3), -EFBIG);
 	assert_int_equal(root_read_all(&f->root, "absent", &text, 3), -ENOENT);
+}
+
+// An attribute is read until a piece that is no whole page.
+static void test_long_attributes(void **state)
+{
+	static const size_t sizes[] = { 1, 4095, 4096, 4097, 8192, 12288, 12289 };
+	struct fixture *f = *state;
+	char buf[16384], path[PATH_MAX + 32];
+
+	assert_true(snprintf(path, sizeof(path), "%s/sys/long", f->dir) > 0);
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(*sizes); i++) {
+		FILE *file = fopen(path, "w");
+
+		assert_non_null(file);
+		for (size_t n = 0; n < sizes[i]; n++)
+			fputc('a' + (int)(n % 26), file);
+		assert_int_equal(fclose(file), 0);
+		assert_int_equal(root_read(&f->root, "sys/long", buf, sizeof(buf)), sizes[i]);
+		assert_int_equal(buf[sizes[i] - 1], 'a' + (int)((sizes[i] - 1) % 26));
+		assert_int_equal(root_read(&f->root, "/sys/long", buf, sizes[i]), -EFBIG);
+		assert_int_equal(root_read_head(&f->root, "sys/long", buf, sizes[i]), sizes[i] - 1);
+	}
 }
 
 static void test_typed_reads_leave_out_alone(void **state)
@@ -311,6 +334,7 @@ int main(void)
 		cmocka_unit_test(test_read),
 		cmocka_unit_test(test_read_head),
 		cmocka_unit_test(test_read_all),
+		cmocka_unit_test(test_long_attributes),
 		cmocka_unit_test(test_typed_reads_leave_out_alone),
 		cmocka_unit_test(test_masks_stand_in_for_lists),
 		cmocka_unit_test(test_links_stay_inside),

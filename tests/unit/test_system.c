@@ -54,6 +54,17 @@ static void test_whole_system(void **state)
 	system_facts_finish(&facts);
 }
 
+static void test_parameters_without_a_kvm(void **state)
+{
+	struct system_facts facts;
+
+	(void)state;
+	read_tree("sys/module/kvm/parameters/tdp_mmu = Y\n", &facts);
+	assert_true(facts.kvm_present);
+	assert_string_equal(facts.kvm_params, "");
+	system_facts_finish(&facts);
+}
+
 static void test_schedulers(void **state)
 {
 	static const struct {
@@ -112,6 +123,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_whole_system),
+		cmocka_unit_test(test_parameters_without_a_kvm),
 		cmocka_unit_test(test_schedulers),
 		cmocka_unit_test(test_nothing_known),
 		cmocka_unit_test(test_install_commands),

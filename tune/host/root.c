@@ -24,6 +24,8 @@ enum { RACES_MAX = 64 };
 
 enum { LINKS_MAX = 40 }; // as the kernel's MAXSYMLINKS
 
+enum { ONE_PAGE = 4096 };
+
 static int open_inside(int dirfd, const char *path, int flags)
 {
 	struct open_how how = {
@@ -157,8 +159,16 @@ static int open_file(struct root *root, const char *path)
 	return open_path(root, path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
 }
 
+// Linux gives an attribute of sysfs in one piece, or in pages where it is longer (fs/kernfs/file.c): less than a page
+// is its end, and need not be asked for. Lists of cgroups and of debugfs come in any pieces.
+static bool comes_in_one(const char *path)
+{
+	path += strspn(path, "/");
+	return str_starts(path, "sys/") && !str_starts(path, "sys/fs/") && !str_starts(path, "sys/kernel/debug/");
+}
+
 // Fills buf up to size bytes; returns how many there were.
-static ssize_t read_full(int fd, char *buf, size_t size)
+static ssize_t read_full(int fd, char *buf, size_t size, bool in_one)
 {
 	size_t have = 0;
 
@@ -169,20 +179,20 @@ static ssize_t read_full(int fd, char *buf, size_t size)
 			continue;
 		if (n < 0)
 			return -errno;
-		if (n == 0)
-			break;
 		have += (size_t)n;
+		if (n == 0 || (in_one && have % ONE_PAGE != 0))
+			break;
 	}
 	return (ssize_t)have;
 }
 
-static int read_text(int fd, char *buf, size_t size, bool whole)
+static int read_text(int fd, char *buf, size_t size, bool in_one, bool whole)
 {
 	ssize_t n;
 
 	if (fd < 0)
 		return fd;
-	n = read_full(fd, buf, size);
+	n = read_full(fd, buf, size, in_one);
 	if (n < 0)
 		return (int)n;
 	if ((size_t)n == size) {
@@ -200,14 +210,14 @@ int root_read(struct root *root, const char *path, char *buf, size_t size)
 {
 	AUTO_CLOSE int fd = open_file(root, path);
 
-	return read_text(fd, buf, size, true);
+	return read_text(fd, buf, size, comes_in_one(path), true);
 }
 
 int root_read_head(struct root *root, const char *path, char *buf, size_t size)
 {
 	AUTO_CLOSE int fd = open_file(root, path);
 
-	return read_text(fd, buf, size, false);
+	return read_text(fd, buf, size, comes_in_one(path), false);
 }
 
 int root_read_head_in(struct root *root, int directory, const char *name, char *buf, size_t size)
@@ -215,7 +225,7 @@ int root_read_head_in(struct root *root, int directory, const char *name, char *
 	AUTO_CLOSE int fd = openat(directory, name, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_NOFOLLOW | O_CLOEXEC);
 
 	root->reads++;
-	return read_text(fd < 0 ? -errno : fd, buf, size, false);
+	return read_text(fd < 0 ? -errno : fd, buf, size, false, false);
 }
 
 int root_read_all(struct root *root, const char *path, struct str *out, size_t max)

@@ -107,7 +107,8 @@ static void read_kvm(struct root *root, struct system_facts *facts)
 		facts->rt_runtime_us = -2;
 	// https://looking-glass.io/docs: kvmfr_main.c, class_create and device_create
 	facts->kvmfr = root_exists(root, "sys/class/kvmfr/kvmfr0");
-	for (size_t i = 0; i < ARRAY_SIZE(modules); i++)
+	// Without the node nobody runs a guest by KVM, whatever its parameters.
+	for (size_t i = 0; i < ARRAY_SIZE(modules) && root_exists(root, "dev/kvm"); i++)
 		add_params(root, modules[i], &params);
 	facts->kvm_params = str_take(&params);
 }
