@@ -85,9 +85,8 @@ says() {
 }
 wait_until "the host sees a" says "30:1 30:0"
 unwatch "$SCRATCH/host.events"
-kill -TERM $keeper
-kill -TERM $keeper
-wait $keeper || true
+as_user "$VFIORUN" stop user --force
+wait $keeper
 wait_until "the real keyboard is free" evdev free "$real"
 no_input_modules
 udevadm control --exit
