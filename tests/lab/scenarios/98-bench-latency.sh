@@ -10,7 +10,9 @@ asked=build/latency-lab.words
 read -ra words <"$asked"
 unset SCRATCH
 scripts/bench-latency "${words[@]}" --out /mnt/lab/latency
-for arm in bare chrt vfiorun; do
+arms=(bare chrt vfiorun)
+! command -v libvirtd >/dev/null || arms+=(libvirt)
+for arm in "${arms[@]}"; do
 	grep -Eq "^$arm +[0-9.]+ +[0-9.]+ \| +[0-9.]+ +[0-9.]+ +[0-9.]+ +[0-9]+ \| +[1-9]" /mnt/lab/latency/table.txt ||
 		fail "no figures of $arm"
 done
