@@ -50,7 +50,7 @@ static void go_without(struct keeper *keeper, const struct change *change, const
 	}
 }
 
-int keeper_apply_turn(struct keeper *keeper, enum change_turn turn, struct err *err)
+static int apply_all(struct keeper *keeper, enum change_turn turn, struct err *err)
 {
 	const struct change_list *list = &keeper->state.plan->changes;
 	struct cpuset refused = { 0 };
@@ -71,6 +71,14 @@ int keeper_apply_turn(struct keeper *keeper, enum change_turn turn, struct err *
 	}
 	say_refused(&refused);
 	return 0;
+}
+
+int keeper_apply_turn(struct keeper *keeper, enum change_turn turn, struct err *err)
+{
+	int r = apply_all(keeper, turn, err);
+
+	change_host_rest(&keeper->host);
+	return r;
 }
 
 int keeper_isolate_process(struct keeper *keeper, const struct cpuset *start, struct err *err)

@@ -103,8 +103,10 @@ static int lend(struct keeper *keeper, const struct usb_device *device, struct e
 	AUTO_FREE char *path = change_name_usb(device->port);
 	const struct change change = { .kind = "usb", .path = path, .want = (char *)"lent",
 				       .why = (char *)"the guest has it" };
+	int r = geteuid() == 0 ? journal_apply(&keeper->journal, &keeper->world, &change, err) : 0;
 
-	return geteuid() == 0 ? journal_apply(&keeper->journal, &keeper->world, &change, err) : 0;
+	change_host_rest(&keeper->host);
+	return r;
 }
 
 static void take_back(struct keeper *keeper, struct journal_record *record)

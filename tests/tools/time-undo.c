@@ -92,6 +92,7 @@ static void apply(struct guest *guest, const struct change_list *list)
 			exit(1);
 		}
 	}
+	change_host_rest(&guest->host);
 }
 
 // What was only noted is written, too: undoing gives it back.

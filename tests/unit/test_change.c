@@ -598,7 +598,7 @@ static void test_attribute_is_opened_once(void **state)
 
 	(void)state;
 	assert_int_equal(change_host_open(&host, "/", &err), 0);
-	change_host_keep(&host, path);
+	change_host_keep(&host, &(struct change_kind){ .one_file = true }, path);
 	for (int i = 0; i < 4; i++) {
 		AUTO_FREE char *name = mem_printf("name%d", i), *before = NULL, *after = NULL;
 

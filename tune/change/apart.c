@@ -13,6 +13,7 @@
 #include <linux/openat2.h>
 #include <poll.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -26,11 +27,13 @@
 enum { PAGE = 4096, PATH_SIZE = 512, STUCK_WAIT_MS = 1000, POLL_MS = 20,
        RACES_MAX = 64 };
 
+// Of both only as much is sent as there is text.
 struct request {
 	bool write;
 	size_t max; // to read
 	char device[16];
 	char path[PATH_SIZE];
+	size_t size;
 	char text[PAGE];
 };
 
@@ -52,10 +55,13 @@ void apart_init(struct apart *apart, int root)
 	apart->root = root;
 }
 
+// A process that is about to become another program may still have a copy of the descriptor.
 static void let_go(struct apart *apart)
 {
-	if (apart->fd >= 0)
+	if (apart->fd >= 0) {
+		shutdown(apart->fd, SHUT_RDWR);
 		close(take_fd(&apart->fd));
+	}
 	apart->pid = -1;
 }
 
@@ -108,14 +114,13 @@ static void serve_write(int root, const struct request *request, struct reply *r
 {
 	// O_TRUNC as a shell's ">" has it: attributes ignore it, made-up trees need it
 	AUTO_CLOSE int fd = open_below(root, request->path, O_WRONLY | O_TRUNC);
-	size_t size = strlen(request->text);
 	ssize_t n;
 
 	reply->r = fd;
 	if (fd < 0)
 		return;
-	n = write(fd, request->text, size);
-	reply->r = n < 0 ? -errno : (size_t)n == size ? 0 : -EIO;
+	n = write(fd, request->text, request->size);
+	reply->r = n < 0 ? -errno : (size_t)n == request->size ? 0 : -EIO;
 }
 
 // Of all that we hold, the locks above all, a child that may never end must hold nothing.
@@ -142,15 +147,16 @@ static void serve(int root, int fd, pid_t parent)
 	keep_only(root, fd);
 	if (fchdir(root) < 0)
 		_exit(1);
-	while (recv(fd, &request, sizeof(request), 0) == sizeof(request)) {
-		reply = (struct reply){ 0 };
+	while (recv(fd, &request, sizeof(request), 0) >= (ssize_t)offsetof(struct request, text)) {
+		reply.r = 0;
+		reply.size = 0;
 		name_child(request.device, name);
 		prctl(PR_SET_NAME, name);
 		if (request.write)
 			serve_write(root, &request, &reply);
 		else
 			serve_read(root, &request, &reply);
-		if (send(fd, &reply, sizeof(reply), MSG_NOSIGNAL) < 0)
+		if (send(fd, &reply, offsetof(struct reply, text) + reply.size, MSG_NOSIGNAL) < 0)
 			break;
 	}
 	_exit(0);
@@ -271,7 +277,7 @@ static int wait_reply(struct apart *apart, const struct request *request, struct
 		let_go(apart);
 		return say_stuck(request->device, pid, err);
 	}
-	if (n < 0 || recv(apart->fd, reply, sizeof(*reply), 0) != sizeof(*reply)) {
+	if (n < 0 || recv(apart->fd, reply, sizeof(*reply), 0) < (ssize_t)offsetof(struct reply, text)) {
 		apart_finish(apart);
 		return err_set(err, -EIO, "%s: the process that was to look at it has died", request->path);
 	}
@@ -288,7 +294,7 @@ static int ask(struct apart *apart, const struct request *request, struct reply 
 		return say_stuck(request->device, stuck, err);
 	if (apart->fd < 0)
 		r = start_child(apart);
-	if (r == 0 && send(apart->fd, request, sizeof(*request), MSG_NOSIGNAL) < 0)
+	if (r == 0 && send(apart->fd, request, offsetof(struct request, text) + request->size, MSG_NOSIGNAL) < 0)
 		r = -errno;
 	if (r < 0)
 		return err_sys(err, r, "a process that looks at %s", request->path);
@@ -299,21 +305,25 @@ static int make_request(struct request *request, const char *device, const char 
 {
 	if (strlen(path) >= sizeof(request->path) || strlen(text) >= sizeof(request->text))
 		return -ENAMETOOLONG;
+	request->write = false;
+	request->max = 0;
 	snprintf(request->device, sizeof(request->device), "%s", device);
 	snprintf(request->path, sizeof(request->path), "%s", path);
-	snprintf(request->text, sizeof(request->text), "%s", text);
+	request->size = strlen(text);
+	memcpy(request->text, text, request->size);
 	return 0;
 }
 
 int apart_read(struct apart *apart, const char *device, const char *path, size_t max, struct str *out,
 	       struct err *err)
 {
-	struct request request = { .max = max < PAGE ? max : PAGE };
+	struct request request;
 	struct reply reply = { 0 };
 	int r = make_request(&request, device, path, "");
 
 	if (r < 0)
 		return err_sys(err, r, "reading %s", path);
+	request.max = max < PAGE ? max : PAGE;
 	r = ask(apart, &request, &reply, APART_READ_MS, err);
 	if (r < 0)
 		return r;
@@ -328,14 +338,14 @@ int apart_read(struct apart *apart, const char *device, const char *path, size_t
 int apart_write(struct apart *apart, const char *device, const char *path, const char *text, int timeout_ms,
 		struct err *err)
 {
-	struct request request = { .write = true };
+	struct request request;
 	struct reply reply = { 0 };
 	int r = make_request(&request, device, path, text);
 
-	if (r == 0)
-		r = ask(apart, &request, &reply, timeout_ms, err);
-	else
+	if (r < 0)
 		return err_sys(err, r, "writing %s", path);
+	request.write = true;
+	r = ask(apart, &request, &reply, timeout_ms, err);
 	if (r < 0)
 		return r;
 	return reply.r < 0 ? err_sys(err, reply.r, "writing %s", path) : 0;

@@ -194,10 +194,11 @@ int change_open(struct change_host *host, const char *path, int flags, uint64_t 
 	return fd < 0 ? -errno : (int)fd;
 }
 
-void change_host_keep(struct change_host *host, const char *path)
+void change_host_keep(struct change_host *host, const struct change_kind *kind, const char *path)
 {
 	change_host_let_go(host);
 	host->kept.path = path;
+	host->kept.file = kind->one_file;
 }
 
 static void close_kept(struct change_kept *kept)
@@ -210,6 +211,7 @@ static void close_kept(struct change_kept *kept)
 void change_host_let_go(struct change_host *host)
 {
 	close_kept(&host->kept);
+	free(take(host->kept.seen));
 	host->kept.path = NULL;
 }
 
@@ -219,7 +221,7 @@ static struct change_kept *find_kept(struct change_host *host, const char *path)
 {
 	struct change_kept *kept = &host->kept;
 
-	if (!str_eq(kept->path, path))
+	if (!kept->file || !str_eq(kept->path, path))
 		return NULL;
 	if (kept->fd < 0) {
 		int fd = change_open(host, path, O_RDWR | O_NOCTTY | O_NONBLOCK, 0);

@@ -129,11 +129,12 @@ struct change_host {
 	int (*remove_cgroup)(void *context, const char *path);
 	void *context;
 	unsigned long writes;
-	struct apart *apart; // for what may hang; NULL until it is needed, and between two walks
+	struct apart *apart; // for what may hang; NULL until it is needed, and after change_host_rest
 	struct change_kept {
 		const char *path; // NULL: none; borrowed
-		int fd;		  // -1: not opened yet
-		bool written;
+		bool file, written;
+		int fd;	    // -1: not opened yet
+		char *seen; // what a kind read there, as long as it has written nothing
 	} kept; // see change_host_keep
 };
 
@@ -141,6 +142,8 @@ enum { CHANGE_POOL_PATIENCE_MS = 5000 };
 #define CHANGE_HOST_CLOSED { .root = -1, .pool_patience_ms = CHANGE_POOL_PATIENCE_MS, .kept = { .fd = -1 } }
 
 int change_host_open(struct change_host *host, const char *root, struct err *err);
+// Once no change is to follow for a while: ends the child that what may hang was left to.
+void change_host_rest(struct change_host *host);
 // Closes what is held. Ends no process but one that was made ready and never let go.
 void change_host_finish(struct change_host *host);
 

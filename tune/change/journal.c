@@ -142,7 +142,7 @@ int journal_apply(struct journal *journal, struct journal_world *world, const st
 	r = journal_file_catch_up(journal, true, err);
 	if (r == 0 && kind->disturbs && kind->disturbs(change, change->want))
 		r = walk_note_tasks(&walk, &tasks, read_turn(), err);
-	change_host_keep(world->host, kind->one_file ? change->path : NULL);
+	change_host_keep(world->host, kind, change->path);
 	if (r == 0)
 		r = read_and_record(&walk, kind, change, err);
 	if (r == 0) {
@@ -153,7 +153,6 @@ int journal_apply(struct journal *journal, struct journal_world *world, const st
 			walk_undo(&walk, record);
 	}
 	change_host_let_go(world->host);
-	change_host_rest(world->host);
 	lock_drop(world->lock);
 	walk_finish(&walk);
 	return r;

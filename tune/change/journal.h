@@ -80,7 +80,8 @@ struct journal_world {
 
 // Records, writes, reads back, appends got. A change whose read-back is not what was asked for is
 // undone at once and fails with -EIO and both values in the message. Returns 0 or -errno; what a
-// failed change may have left is undone by journal_undo like all others.
+// failed change may have left is undone by journal_undo like all others. After the last of several:
+// change_host_rest.
 int journal_apply(struct journal *journal, struct journal_world *world, const struct change *change,
 		  struct err *err);
 

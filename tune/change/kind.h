@@ -27,9 +27,9 @@ bool change_file_is_same(const char *a, const char *b); // the very same inode
 // flags of openat2(2). Returns a close-on-exec descriptor or -errno.
 int change_open(struct change_host *host, const char *path, int flags, uint64_t resolve);
 
-// From here to change_host_let_go, what is read from and written to the attribute of this path goes through one
-// descriptor, as the way there costs more than the rest. NULL: nothing does.
-void change_host_keep(struct change_host *host, const char *path);
+// From here to change_host_let_go one record is looked at. Where its path is an attribute, what is read from and
+// written to it goes through one descriptor, as the way there costs more than the rest.
+void change_host_keep(struct change_host *host, const struct change_kind *kind, const char *path);
 void change_host_let_go(struct change_host *host);
 
 // All of a small file, which gives what it has in one read, appended. -ENOENT also where a directory on the way is
@@ -70,7 +70,6 @@ int change_host_next_write(struct change_host *host);
 
 // The child that does what may hang; lives until change_host_rest.
 struct apart *change_host_apart(struct change_host *host);
-void change_host_rest(struct change_host *host);
 
 // The last part of a path.
 const char *change_name(const char *path);

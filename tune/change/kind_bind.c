@@ -151,9 +151,20 @@ static int bind_read(struct change_host *host, const struct change *change, char
 	// unplugged while we looked
 	if (r < 0 && r != -ETIMEDOUT && !is_there(host, change->path))
 		return 0;
-	if (r == 0)
+	if (r == 0) {
 		*value = print(&now);
+		if (str_eq(host->kept.path, change->path))
+			mem_set(&host->kept.seen, *value);
+	}
 	return r;
+}
+
+// What was read just before it is to be written; once, since the steps change it.
+static int recall_binding(struct change_host *host, const struct change *change, struct binding *out, struct err *err)
+{
+	AUTO_FREE char *seen = take(host->kept.seen);
+
+	return seen && parse(seen, out) ? 0 : read_binding(host, change, out, err);
 }
 
 // ---- the steps
@@ -191,28 +202,27 @@ static int step_unbind(struct steps *steps)
 	return step(steps, path, steps->address);
 }
 
-static int step_probe(struct steps *steps, const char *driver)
+static int check_driver(struct steps *steps, const char *driver)
 {
 	AUTO_FREE char *directory = mem_printf("/sys/bus/pci/drivers/%s", driver);
 
-	if (!is_there(steps->host, directory))
-		return err_set(steps->err, -ENOENT, "there is no driver %s for %s: load its module", driver,
-			       steps->address);
-	return step(steps, PROBE, steps->address);
+	if (is_there(steps->host, directory))
+		return 0;
+	return err_set(steps->err, -ENOENT, "there is no driver %s for %s: load its module", driver, steps->address);
 }
 
 // While it is probed the override names the driver that shall have it, so that no other one takes it.
 static int change_driver(struct steps *steps, const struct binding *now, const struct binding *want)
 {
 	const char *meanwhile = want->driver[0] ? want->driver : want->override;
-	int r = 0;
+	int r = want->driver[0] ? check_driver(steps, want->driver) : 0;
 
-	if (!str_eq(now->override, meanwhile))
+	if (r == 0 && !str_eq(now->override, meanwhile))
 		r = step_override(steps, meanwhile);
 	if (r == 0 && now->driver[0])
 		r = step_unbind(steps);
 	if (r == 0 && want->driver[0])
-		r = step_probe(steps, want->driver);
+		r = step(steps, PROBE, steps->address);
 	if (r == 0 && !str_eq(want->override, meanwhile))
 		r = step_override(steps, want->override);
 	return r;
@@ -281,7 +291,7 @@ static int bind_write(struct change_host *host, const struct change *change, con
 	if (r == 0 && (!value || !parse(value, &want)))
 		r = err_set(err, -EINVAL, "%s: not a driver: %s", steps.address, value ? value : "nothing");
 	if (r == 0)
-		r = read_binding(host, change, &now, err);
+		r = recall_binding(host, change, &now, err);
 	if (r < 0)
 		return r;
 	if (str_eq(now.driver, want.driver))

@@ -442,7 +442,7 @@ void walk_undo(struct walk *walk, struct journal_record *record)
 	if (kind->divides && !divide(walk, record))
 		return;
 	above = kind->shared ? find_above(walk, record) : (struct above){ 0 };
-	change_host_keep(walk->world->host, kind->one_file ? record->change.path : NULL);
+	change_host_keep(walk->world->host, kind, record->change.path);
 	if (above.record)
 		undo_below(walk, kind, record, &above);
 	else
