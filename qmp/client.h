@@ -71,8 +71,7 @@ void qmp_client_process(struct qmp_client *client);
 // right behind qmp_capabilities, which QEMU executes first, and its clock starts with the answer to that.
 // Takes `arguments` (may be NULL); `reply` may be NULL. At most 8 are in flight at QEMU
 // (QMP_REQ_QUEUE_LEN_MAX, monitor.h); the rest wait here. Returns its id, or 0 where the conversation is
-// over: then `reply` is not called. Ids do not repeat in later
-// conversations.
+// over: then `reply` is not called. Ids do not repeat in later conversations.
 uint64_t qmp_client_send(struct qmp_client *client, const char *command, struct json_object *arguments,
 			 int deadline_ms, qmp_reply_fn *reply, void *context);
 

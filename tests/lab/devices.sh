@@ -15,9 +15,9 @@ wait_for() {
 }
 
 # host_driver ADDRESS MODULE: it has one for as long as the scenario runs
-bound=() modules=()
+bound=() loaded=()
 host_driver() {
-	grep -q "^$2 " /proc/modules || modules+=("$2")
+	grep -q "^$2 " /proc/modules || loaded+=("$2")
 	modprobe "$2"
 	[[ -e $devices/$1/driver ]] || echo "$1" >/sys/bus/pci/drivers_probe
 	wait_for "$1 has a driver" test -e "$devices/$1/driver"
@@ -33,7 +33,7 @@ let_go() {
 		[[ ! -e $devices/$i/driver ]] || echo "$i" >"$devices/$i/driver/unbind"
 	done
 	# one that is loaded already takes nothing when the next scenario loads it
-	for i in "${modules[@]}"; do
+	for i in "${loaded[@]}"; do
 		modprobe -r "$i" || true
 	done
 }
