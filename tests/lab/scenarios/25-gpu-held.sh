@@ -42,6 +42,7 @@ refused() {
 echo "Somebody has it open:"
 bash -c "exec 8<$node; exec sleep 1000" &
 holder=$!
+wait_for "it sleeps" grep -qx sleep "/proc/$holder/comm"
 refused 3 "sleep \(pid $holder\)"
 expect "untouched" "$(touched)" "$before"
 kill $holder
