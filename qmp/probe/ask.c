@@ -46,8 +46,9 @@ struct qmp_ask *qmp_ask_new(int fd, int total_ms)
 	struct qmp_ask *ask = mem_new(1, sizeof(*ask));
 	const struct qmp_handlers handlers = { .closed = on_closed, .context = ask };
 
-	ask->end = io_now_ms() + total_ms;
+	// in this order: a greeting that is missing is told as that
 	ask->client = qmp_client_new(fd, total_ms, &handlers);
+	ask->end = io_now_ms() + total_ms;
 	return ask;
 }
 
@@ -71,6 +72,7 @@ static void turn(struct qmp_ask *ask)
 	struct pollfd wait = { .fd = qmp_client_fd(ask->client), .events = POLLIN };
 	long long left = ask->end - io_now_ms();
 	int timeout = qmp_client_timeout(ask->client);
+	bool over;
 
 	if (qmp_client_wants_write(ask->client))
 		wait.events |= POLLOUT;
@@ -81,8 +83,9 @@ static void turn(struct qmp_ask *ask)
 		err_sys(&ask->why, -errno, "waiting for QMP");
 		return;
 	}
+	over = io_now_ms() >= ask->end;
 	qmp_client_process(ask->client);
-	if (!ask->answered && !ask->closed && io_now_ms() >= ask->end) {
+	if (!ask->answered && !ask->closed && over) {
 		ask->closed = true;
 		err_set(&ask->why, -ETIMEDOUT, "QEMU took too long to answer");
 	}
