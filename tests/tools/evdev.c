@@ -13,8 +13,6 @@
 //					µs from then until inotify tells of its node, until what it sends arrives by
 //					the switcher's copy of it
 //	evdev node NAME [PHYS]		the node of the device of that name, whose phys begins so
-//	evdev leds NODE			codes of the LEDs that are lit
-//	evdev light NODE LED 0|1	puts one on or out, as whoever reads the device does
 #include "base/cleanup.h"
 #include "base/mem.h"
 #include "base/str.h"
@@ -77,27 +75,6 @@ static int held(char **words)
 		return 1;
 	print_bits(keys.bits, KEY_CNT);
 	return 0;
-}
-
-static int leds(char **words)
-{
-	uint64_t lit = 0;
-
-	if (ioctl(open_node(words[0]), EVIOCGLED(sizeof(lit)), &lit) < 0)
-		return 1;
-	print_bits(&lit, LED_CNT);
-	return 0;
-}
-
-static int light(char **words)
-{
-	struct input_event events[2];
-
-	memset(events, 0, sizeof(events));
-	events[0].type = EV_LED;
-	events[0].code = (uint16_t)atoi(words[1]);
-	events[0].value = atoi(words[2]);
-	return write(open_node(words[0]), events, sizeof(events)) != (ssize_t)sizeof(events);
 }
 
 static int calm(char **words)
@@ -373,8 +350,8 @@ static const struct {
 	int words;
 	int (*run)(char **words);
 } commands[] = {
-	{ "watch", 1, watch }, { "held", 1, held }, { "leds", 1, leds },   { "light", 3, light },
-	{ "free", 1, is_free }, { "grab", 1, grab }, { "make", 2, make }, { "storm", 2, storm },
+	{ "watch", 1, watch }, { "held", 1, held }, { "free", 1, is_free }, { "grab", 1, grab },
+	{ "make", 2, make }, { "storm", 2, storm },
 	{ "pickups", 2, pickups }, { "calm", 1, calm }, { "node", 1, print_node },
 };
 
@@ -384,7 +361,7 @@ int main(int argc, char **argv)
 		if (strcmp(commands[i].word, argv[1]) == 0 && argc - 2 >= commands[i].words)
 			return commands[i].run(argv + 2);
 	}
-	fputs("usage: evdev watch|held|leds|calm|grab|free NODE, light NODE LED 0|1, node NAME [PHYS], "
+	fputs("usage: evdev watch|held|calm|grab|free NODE, node NAME [PHYS], "
 	      "make NAME keyboard|mouse, storm NAME RATE, pickups NAME ROUNDS\n", stderr);
 	return 2;
 }
