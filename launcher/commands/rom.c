@@ -52,7 +52,8 @@ static void print_image(const struct rom_image *image, size_t number, struct str
 
 static void print_text(const struct rom *rom, const char *path, size_t size, struct str *out)
 {
-	str_addf(out, "%s: %zu bytes, %zu image%s\n", path, size, rom->count, rom->count == 1 ? "" : "s");
+	str_addf(out, "%s: %zu byte%s, %zu image%s\n", path, size, size == 1 ? "" : "s", rom->count,
+		 rom->count == 1 ? "" : "s");
 	if (rom->header)
 		str_addf(out, "   %zu bytes of something else before the first\n", rom->header);
 	for (size_t i = 0; i < rom->count; i++)

@@ -125,6 +125,7 @@ static const char *walk(const uint8_t *bytes, size_t size, struct rom *rom)
 		image = MEM_PUSH(rom->images, rom->count);
 		image->offset = at;
 		read_image(bytes + at, size - at, data, image);
+		rom->behind = 0;
 		if (image->cut)
 			return "the file ends within the last image listed: it was cut off, or read too short";
 		if (!image->size)
@@ -162,7 +163,7 @@ const struct rom_image *rom_find_efi(const struct rom *rom)
 	for (size_t i = 0; i < rom->count; i++) {
 		const struct rom_image *image = &rom->images[i];
 
-		if (image->has_efi_header && image->machine == 0x8664)
+		if (image->has_efi_header && image->machine == 0x8664 && !image->cut)
 			return image;
 	}
 	return NULL;

@@ -186,6 +186,18 @@ static void expect_trouble(const struct file *file, size_t size, size_t count, c
 	free(exact);
 }
 
+// Of the EFI image a part is there, which nobody can run, and there is nothing behind it.
+static void assert_cut_is_useless(const struct file *file, size_t size)
+{
+	struct rom rom;
+
+	rom_parse(file->bytes, size, &rom);
+	assert_true(rom.images[1].cut && rom.images[1].has_efi_header);
+	assert_null(rom_find_efi(&rom));
+	assert_int_equal(rom.behind, 0);
+	rom_finish(&rom);
+}
+
 static void test_broken(void **state)
 {
 	struct file file = { 0 };
@@ -197,6 +209,10 @@ static void test_broken(void **state)
 	p = put_image(&file, 0, ROM_LEGACY, false);
 	expect_trouble(&file, sizeof(file), 1, "should follow");
 	expect_trouble(&file, IMAGE - 1, 1, "cut off");
+	put_efi(put_image(&file, IMAGE, ROM_EFI, true), 0x8664, 1);
+	expect_trouble(&file, 2 * IMAGE - 1, 2, "cut off");
+	assert_cut_is_useless(&file, 2 * IMAGE - 1);
+	memset(file.bytes + IMAGE, 0, IMAGE);
 	expect_trouble(&file, DATA + 22, 1, "cut off");
 	expect_trouble(&file, DATA + 21, 0, "no image");
 	put16(p + DATA + 16, 0);
