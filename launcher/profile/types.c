@@ -259,9 +259,17 @@ void value_parse_int(const struct profile_key *row, const struct profile_value *
 	*out = (int)wide;
 }
 
-// What people carry over from other tools: "8GB", "8GiB", and QEMU's and libvirt's bare megabytes.
-static void hint_size(struct diag *diag, const char *text)
+// Else it is a device's memory, whose limit a person can meet.
+static bool is_ram(const struct profile_key *row)
 {
+	return row->max > INT64_C(1) << 40;
+}
+
+// What people carry over from other tools: "8GB", "8GiB", and QEMU's and libvirt's bare megabytes.
+static void hint_size(struct diag *diag, const struct profile_key *row, const char *text)
+{
+	AUTO_STR struct str least = { 0 }, most = { 0 };
+
 	size_t digits = strspn(text, "0123456789.");
 	uint64_t number;
 	char unit = (char)toupper((unsigned char)text[digits]);
@@ -274,8 +282,13 @@ static void hint_size(struct diag *diag, const char *text)
 		  strcasecmp(text + digits + 1, "ib") == 0))
 		diag_hint(diag, "units are single letters, in powers of 1024: write %.*s%c",
 			  (int)digits, text, unit);
-	else
+	else if (is_ram(row))
 		diag_hint(diag, "write a size such as 512M or 8G");
+	else {
+		str_add_size(&least, (uint64_t)row->min);
+		str_add_size(&most, (uint64_t)row->max);
+		diag_hint(diag, "write a size from %s to %s", least.text, most.text);
+	}
 }
 
 void value_parse_memory(const struct profile_key *row, const struct profile_value *value,
@@ -287,12 +300,12 @@ void value_parse_memory(const struct profile_key *row, const struct profile_valu
 	if (!*value->text)
 		*out = (uint64_t)row->fallback;
 	else if (!str_parse_size(value->text, &bytes))
-		hint_size(value_reject(value, "not a size"), value->text);
+		hint_size(value_reject(value, "not a size"), row, value->text);
 	else if (bytes < (uint64_t)row->min)
-		hint_size(value_reject(value, "too little for a guest"), value->text);
+		hint_size(value_reject(value, "too little"), row, value->text);
 	else if (bytes > (uint64_t)row->max)
-		diag_hint(value_reject(value, "more than any x86 machine can address"),
-			  "write a size such as 512M or 8G");
+		hint_size(value_reject(value, is_ram(row) ? "more than any x86 machine can address" : "too much"),
+			  row, value->text);
 	else if (bytes % MIB)
 		diag_hint(value_reject(value, "not a whole number of MiB"), "write %lluM",
 			  (unsigned long long)(bytes / MIB + 1));

@@ -115,6 +115,8 @@ static void test_vm_values(void **state)
 		{ "memory = 512K\n", 4, "too little", "512M or 8G" },
 		{ "memory = 1025K\n", 4, "not a whole number of MiB", "write 2M" },
 		{ "memory = 5000T\n", 4, "more than", "512M or 8G" },
+		{ "[scream]\nsize = 512K\n", 5, "[scream] size = 512K: too little", "from 1M to 1G" },
+		{ "[scream]\nsize = 2G\n", 5, "[scream] size = 2G: too much", "from 1M to 1G" },
 		{ "memory = 99999999999999999999G\n", 4, "not a size", "512M or 8G" },
 		{ "memory = \"1G\"\n", 4, "not a size", "without quotes: memory = 1G" },
 		{ "memory = 1G # eight\n", 4, "not a size", "a comment has a line of its own" },
