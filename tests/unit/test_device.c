@@ -269,6 +269,13 @@ static void the_last_keyboard(void **state)
 	world_plan(&world, "[pci \"08:00.0\"]\n");
 	world_expect(&world, "pci-in-use", "/mnt is mounted from sdb1");
 	world_finish(&world);
+	// the controller and its bus both tell of the disk
+	world_make(&world, HOST "\n0000:09:00.0 0c0330 1b21:2142 group=16 driver=xhci_hcd use=sdb1_is_mounted_on_/mnt");
+	world_add_usb(&world, "0000:09:00.0", "sdb1 is mounted on /mnt");
+	world_plan(&world, "[pci \"09:00.0\"]\n");
+	world_expect(&world, "pci-in-use", "0000:09:00.0 (device 1b21:2142): sdb1 is mounted on /mnt");
+	assert_null(strchr(world.diags.items[0].text, ';'));
+	world_finish(&world);
 }
 
 // What [input] moves between host and guest can't go with its controller.
@@ -324,6 +331,35 @@ static void somebody_has_it_open(void **state)
 	assert_int_equal(world.diags.count, 0);
 	world_plan(&world, "[host]\nstop = pipewire\n[pci \"08:00.0\"]\n");
 	world_expect(&world, "pci-open", "qemu-system-x86 (pid 71)|end that program");
+	world_finish(&world);
+	// nobody comes back for what else is in the way
+	world_make(&world, "0000:01:00.0 030000 10de:13c2 group=1 driver=nouveau boot_vga user=Xorg:70");
+	world_plan(&world, "[pci \"01:00.0\"]\n");
+	assert_int_equal(world.diags.count, 2);
+	world_expect(&world, "pci-open", "Xorg (pid 70)");
+	world_expect(&world, "pci-only-gpu", "started on");
+	world_finish(&world);
+}
+
+// As an NVMe drive behind Intel's VMD, whose buses are a domain of their own.
+static void no_group(void **state)
+{
+	struct world world;
+
+	(void)state;
+	world_make(&world, HOST "\n0000:09:00.0 020000 8086:1533 driver=igb"
+			   "\n10000:e1:00.0 010802 8086:0a54 driver=nvme");
+	world_plan(&world, "[pci \"09:00.0\"]\n");
+	world_expect(&world, "pci-no-group", "0000:09:00.0|no IOMMU group|another slot");
+	assert_int_equal(diags_exit_status(&world.diags), 3);
+	world_plan(&world, "[pci \"10000:e1:00.0\"]\nforce = yes\n");
+	world_expect(&world, "pci-no-group", "10000:e1:00.0|VMD");
+	assert_int_equal(diags_exit_status(&world.diags), 3);
+	// where it is off, no device has one, which is said once
+	world.facts.iommu.enabled = FACT_NO;
+	world_plan(&world, "[pci \"09:00.0\"]\n");
+	assert_int_equal(world.diags.count, 1);
+	world_expect(&world, "iommu-off", "off");
 	world_finish(&world);
 }
 
@@ -700,6 +736,7 @@ int main(void)
 		cmocka_unit_test(the_last_keyboard),
 		cmocka_unit_test(a_shared_keyboard),
 		cmocka_unit_test(somebody_has_it_open),
+		cmocka_unit_test(no_group),
 		cmocka_unit_test(another_guest_has_it),
 		cmocka_unit_test(devices_that_do_not_answer),
 		cmocka_unit_test(resets),

@@ -8,6 +8,9 @@
 #include "launcher/plan/needs.h"
 #include "launcher/profile/types.h"
 
+// Linux 6.1 drivers/pci/controller/vmd.c, vmd_find_free_domain.
+enum { FIRST_VMD_DOMAIN = 0x10000 };
+
 // --- never
 
 static bool is_others(const struct other_device *other, const struct pci_device *device)
@@ -69,7 +72,7 @@ static bool is_open(const struct choice *choice)
 // A driver waits for the last user of what it made, and blocks in the kernel meanwhile. What vfio-pci has and somebody
 // uses is in a guest of somebody else's. Who ends with a unit that is stopped first is looked for again when the
 // device is bound, which fails, and everything is undone, where somebody has stayed.
-static bool refuse_open(struct choosing *c, const struct choice *choice)
+static void refuse_open(struct choosing *c, const struct choice *choice)
 {
 	const struct pci_device *device = choice->device;
 	bool stub = pci_driver_is_stub(device->driver);
@@ -78,7 +81,7 @@ static bool refuse_open(struct choosing *c, const struct choice *choice)
 	struct diag *diag;
 
 	if (!is_open(choice))
-		return false;
+		return;
 	diag = choosing_report(c, ends ? DIAG_WARNING : DIAG_HOST_ERROR, "pci-open", choice->section,
 			       ends ? "%s: who has it open must end with the units that are stopped first" :
 				      "%s: it is not taken away while somebody has it open",
@@ -87,7 +90,25 @@ static bool refuse_open(struct choosing *c, const struct choice *choice)
 		  ends	     ? "those that belong to no such unit have to be ended by hand" :
 			       "end these programs first, or name the systemd units that they belong to in "
 			       "[host] stop");
-	return !ends;
+}
+
+// Where the IOMMU is on and has no group for it, vfio-pci takes it not (Linux 6.1 drivers/vfio/vfio_main.c,
+// vfio_group_find_or_alloc).
+static void refuse_groupless(struct choosing *c, const struct choice *choice)
+{
+	const struct pci_device *device = choice->device;
+	AUTO_FREE char *text = device_short_text(device);
+
+	if (device->group >= 0 || c->facts->iommu.enabled != FACT_YES)
+		return;
+	diag_hint(choosing_report(c, DIAG_HOST_ERROR, "pci-no-group", choice->section,
+				  "%s is in no IOMMU group: the IOMMU does not stand between it and the memory, so it "
+				  "can't be passed",
+				  text),
+		  device->domain >= FIRST_VMD_DOMAIN ?
+			  "it hangs behind Intel's VMD: switch VMD (also called RST or RAID mode) off in the firmware "
+			  "setup" :
+			  "put it into another slot, or update the firmware, whose tables leave it out");
 }
 
 // --- unless forced
@@ -112,9 +133,11 @@ static void refuse(struct choosing *c, const struct choice *choice, const char *
 			  "%s, or write force = yes", hint);
 }
 
-static void add_reason(struct str *out, const char *reason)
+// A disk on USB is found from its controller, and from what hangs on the bus.
+static void add_reason(struct strv *reasons, const char *reason)
 {
-	str_addf(out, "%s%s", out->len ? "; " : "", reason);
+	if (!strv_has(reasons, reason))
+		strv_add(reasons, reason);
 }
 
 // A controller's own disks and networks, and what hangs on its USB buses.
@@ -122,7 +145,8 @@ static void refuse_used(struct choosing *c, const struct choice *choice)
 {
 	const struct usb_facts *usb = &c->facts->usb;
 	const struct strv *uses = &choice->device->detail.uses;
-	AUTO_STR struct str reasons = { 0 };
+	AUTO_STRV struct strv reasons = { 0 };
+	AUTO_STR struct str text = { 0 };
 
 	for (size_t i = 0; i < uses->count; i++)
 		add_reason(&reasons, uses->items[i]);
@@ -134,8 +158,10 @@ static void refuse_used(struct choosing *c, const struct choice *choice)
 				add_reason(&reasons, bus->devices[k].uses.items[u]);
 		}
 	}
-	if (reasons.len)
-		refuse(c, choice, "pci-in-use", reasons.text,
+	for (size_t i = 0; i < reasons.count; i++)
+		str_addf(&text, "%s%s", i ? "; " : "", reasons.items[i]);
+	if (text.len)
+		refuse(c, choice, "pci-in-use", text.text,
 		       "unmount it, switch it off or route around it first");
 }
 
@@ -262,6 +288,8 @@ static void check_bar_sizes(struct choosing *c, const struct choice *choice)
 void choosing_refuse(struct choosing *c)
 {
 	static void (*const checks[])(struct choosing *, const struct choice *) = {
+		refuse_groupless,
+		refuse_open,
 		refuse_used,
 		refuse_only_gpu,
 		refuse_last_input,
@@ -273,7 +301,7 @@ void choosing_refuse(struct choosing *c)
 	for (size_t i = 0; i < c->n_choices; i++) {
 		const struct choice *choice = &c->choices[i];
 
-		if (refuse_held(c, choice) || refuse_stuck(c, choice) || choice->held || refuse_open(c, choice))
+		if (refuse_held(c, choice) || refuse_stuck(c, choice) || choice->held)
 			continue;
 		for (size_t k = 0; k < ARRAY_SIZE(checks); k++)
 			checks[k](c, choice);

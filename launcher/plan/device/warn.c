@@ -50,8 +50,11 @@ static void warn_reset(struct choosing *c, const struct choice *choice)
 				c, DIAG_WARNING, "no-reset", choice->section,
 				"%s has no way to be reset: the next to use it may find it as the guest left it",
 				text),
-			"shut the guest down in order; a GPU that stays dark wants the host to be suspended or "
-			"started anew");
+			device_is_gpu(device) ?
+				"shut the guest down in order; a GPU that stays dark wants the host to be suspended or "
+				"started anew" :
+				"shut the guest down in order; where it does not work afterwards, the host has to be "
+				"suspended or started anew");
 }
 
 // What it shows vanishes, and a driver that lets go of a live card is where hosts hang.
