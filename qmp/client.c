@@ -234,6 +234,14 @@ static void describe(struct json_object *error, struct str *out)
 	str_add_escaped(out, desc ? json_object_get_string(desc) : "QEMU gave no reason");
 }
 
+// Of QEMU's classes (qapi/error.json) the one that says what to do.
+static int code_of(struct json_object *error)
+{
+	struct json_object *class = json_member(error, "class", json_type_string);
+
+	return class && strcmp(json_object_get_string(class), "DeviceNotFound") == 0 ? -ENODEV : -EREMOTEIO;
+}
+
 static void on_error(struct qmp_client *client, struct json_object *message, struct json_object *value)
 {
 	AUTO_STR struct str desc = { 0 };
@@ -248,7 +256,7 @@ static void on_error(struct qmp_client *client, struct json_object *message, str
 	command = take_answered(client, message);
 	if (!command)
 		return;
-	err_set(&err, -EREMOTEIO, "%s", desc.text);
+	err_set(&err, code_of(value), "%s", desc.text);
 	tell(command, QMP_ERROR, NULL, &err);
 	command_free(command);
 }

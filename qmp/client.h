@@ -15,7 +15,8 @@ struct qmp_client;
 
 enum qmp_outcome {
 	QMP_RESULT, // `result` is the return value
-	QMP_ERROR,  // QEMU refused: err (-EREMOTEIO) holds its desc, control bytes escaped
+	QMP_ERROR,  // QEMU refused: err (-EREMOTEIO; class DeviceNotFound: -ENODEV) holds its desc, control bytes
+		    // escaped
 	QMP_LOST,   // no answer: deadline (-ETIMEDOUT; the conversation goes on, a late answer is dropped), end
 		    // of file (-ECONNRESET), protocol (-EPROTO); never sent: not UTF-8 (-EILSEQ)
 };

@@ -17,7 +17,7 @@ enum message_type {
 	MSG_ASK_RESCAN,	  // something may have made threads
 	MSG_ASK_SWITCH,	  // value: enum input_target
 	MSG_ASK_USB,	  // a client asks: value: enum usb_ask; text: the device; row: comes back with the answer
-	MSG_USB_DONE,	  // row: of the asker, 0 none; value: enum usb_ask; tid: 1 done, 0 not; text: the port
+	MSG_USB_DONE,	  // row: of the asker, 0 none; value: enum usb_ask; tid: enum usb_done; text: the port
 	MSG_CLOSED,	  // QMP ended; text: why. The monitor serves on until it is told to end
 	// keeper → monitor
 	MSG_CONTINUE, // every row is pinned: let the guest run if it has not yet
@@ -55,6 +55,7 @@ enum input_owner { INPUT_OWNER_NONE, INPUT_OWNER_HOST, INPUT_OWNER_GUEST };
 
 enum run_state { RUN_OTHER, RUN_RUNNING, RUN_PAUSED };
 enum usb_ask { USB_DETACH, USB_ATTACH, USB_ATTACH_FORCED };
+enum usb_done { USB_FAILED, USB_DONE, USB_UNKNOWN }; // unknown: QEMU has no such device to detach
 enum guest_event { EVENT_RESET, EVENT_PANIC, EVENT_WATCHDOG, EVENT_PAUSED, EVENT_RESUMED };
 
 struct message {

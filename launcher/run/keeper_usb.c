@@ -213,13 +213,18 @@ void keeper_usb_asked(struct keeper *keeper, const struct message *message)
 
 void keeper_usb_done(struct keeper *keeper, const struct message *message)
 {
+	bool attached = message->value != USB_DETACH;
 	const char *port = message->text;
-	bool good = message->tid, attached = message->value != USB_DETACH;
 
-	if (!title_is_usb(port))
+	if (!title_is_usb(port) || (message->tid == USB_UNKNOWN && !has_port(keeper, port)))
 		return;
-	if (attached && good) {
+	if (attached && message->tid == USB_DONE) {
 		log_info("the guest has the USB device %s", port);
+		return;
+	}
+	// what hangs in its socket still is QEMU's, and the host's drivers would not get it
+	if (!attached && message->tid == USB_FAILED && message->row) {
+		log_info("QEMU did not let go of the USB device %s: the guest keeps it", port);
 		return;
 	}
 	if (attached) // who asked is told by the monitor

@@ -72,15 +72,23 @@ static void answer(struct monitor *monitor, int number, const char *port, const 
 	free(asker);
 }
 
+static enum usb_done judge(const struct step *step, enum qmp_outcome outcome, const struct err *err)
+{
+	if (outcome == QMP_RESULT)
+		return USB_DONE;
+	return step->ask == USB_DETACH && err->code == -ENODEV ? USB_UNKNOWN : USB_FAILED;
+}
+
 static void finish(struct step *step, enum qmp_outcome outcome, const struct err *err)
 {
-	struct message done = { .type = MSG_USB_DONE, .row = step->asker, .value = (int)step->ask,
-				.tid = outcome == QMP_RESULT };
+	enum usb_done how = judge(step, outcome, err);
+	struct message done = { .type = MSG_USB_DONE, .row = step->asker, .value = (int)step->ask, .tid = how };
+	AUTO_FREE char *unknown = mem_printf("the guest has no USB device %s", step->port);
 
 	snprintf(done.text, sizeof(done.text), "%s", step->port);
 	monitor_tell(step->monitor, &done);
 	answer(step->monitor, step->asker, step->port, outcome == QMP_ERROR ? "qemu" : "lost",
-	       outcome == QMP_RESULT ? NULL : err->text);
+	       how == USB_DONE ? NULL : how == USB_UNKNOWN ? unknown : err->text);
 	free(step);
 }
 

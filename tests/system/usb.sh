@@ -26,7 +26,7 @@ expect_err 'there is no USB device fffe:fffe'
 expect 1 "$VFIORUN" usb "$name" attach ../../../x
 expect_err '046d:c52b or 1-2.3'
 expect 1 "$VFIORUN" usb "$name" detach 1-255
-expect_err "host-1-255"
+expect_err 'the guest has no USB device 1-255'
 expect 2 "$VFIORUN" usb "$name" attach
 expect 2 "$VFIORUN" usb "$name" plug 1-2
 expect 1 "$VFIORUN" usb "$name" attach "$(printf 'x%.0s' {1..200})"

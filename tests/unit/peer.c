@@ -55,7 +55,8 @@ static void on_reply(void *context, enum qmp_outcome outcome, struct json_object
 	if (outcome == QMP_RESULT)
 		str_addf(&peer->log, "result %s %s\n", command->name, text_of(result));
 	else if (outcome == QMP_ERROR)
-		str_addf(&peer->log, "refused %s %s\n", command->name, err->text);
+		str_addf(&peer->log, "refused %s %s%s\n", command->name, err->code == -ENODEV ? "ENODEV " : "",
+			 err->text);
 	else
 		str_addf(&peer->log, "lost %s %s\n", command->name, strerrorname_np(-err->code));
 	count_call(peer);

@@ -60,7 +60,7 @@ static const struct transcript transcripts[] = {
 			"{\"return\": null, \"id\": $2}\n",
 		},
 		"> qmp_capabilities\n> stop\n> device_add\n"
-		"refused device_add Bus 'p\xc3\xa9' not found\\n\n"
+		"refused device_add ENODEV Bus 'p\xc3\xa9' not found\\n\n"
 		"result stop null\n",
 	},
 	{
@@ -93,6 +93,18 @@ static const struct transcript transcripts[] = {
 		},
 		"> qmp_capabilities\n> quit\nevent E -\nevent F -\n"
 		"refused quit QEMU gave no reason\n",
+	},
+	{
+		"errors by their class",
+		{ "device_del", "device_del" },
+		{
+			PEER_GREETING,
+			"{\"return\": {}, \"id\": $1}\n",
+			"{\"error\": {\"class\": \"DeviceNotFound\", \"desc\": \"Device 'x' not found\"}, \"id\": $2}\n"
+			"{\"error\": {\"class\": [\"DeviceNotFound\"], \"desc\": \"busy\"}, \"id\": $3}\n",
+		},
+		"> qmp_capabilities\n> device_del\n> device_del\n"
+		"refused device_del ENODEV Device 'x' not found\nrefused device_del busy\n",
 	},
 	{
 		"an error that answers nothing",

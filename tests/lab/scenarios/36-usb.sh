@@ -57,6 +57,8 @@ expect "driver" "$(driver_of 1-2)" usbhid
 refused "several devices are 0627:0001" vfiorun usb plugged attach 0627:0001
 refused "no USB device 1-7" vfiorun usb plugged attach 1-7
 refused "046d:c52b or 1-2.3" vfiorun usb plugged attach ../1-2
+refused "the guest has no USB device 1-2" vfiorun usb plugged detach 1-2
+expect "driver" "$(driver_of 1-2)" usbhid
 vfiorun usb plugged attach 1-2 --force
 guest_has 1-2 || fail "QEMU has no such device"
 is_lent 1-2 || fail "the host's driver still has it"
@@ -64,6 +66,20 @@ expect "QEMU's user" "$(stat -c %U "/proc/$(qemu_pid plugged)")" nobody
 refused "has 1-2 already" vfiorun usb plugged attach 1-2 --force
 vfiorun usb plugged detach 1-2
 guest_has 1-2 && fail "QEMU still has it"
+wait_until "the host has its mouse" is_hosts 1-2
+
+echo "While QEMU stands still:"
+vfiorun usb plugged attach 1-2 --force
+qemu=$(qemu_pid plugged)
+kill -STOP "$qemu"
+refused "QEMU" vfiorun usb plugged detach 1-2
+is_lent 1-2 || fail "the host took what QEMU has"
+grep -q "1-2: the guest keeps it" "$SCRATCH/plugged.out" || fail "$(<"$SCRATCH/plugged.out")"
+! grep -q "did not take effect" "$SCRATCH/plugged.out" || fail "it tried to take it back"
+kill -CONT "$qemu"
+# it does late what it was asked for; to ask once more finds that out
+wait_until "QEMU gave it up" guest_has_not 1-2
+refused "the guest has no USB device 1-2" vfiorun usb plugged detach 1-2
 wait_until "the host has its mouse" is_hosts 1-2
 
 echo "By hand, twice:"
