@@ -33,20 +33,21 @@ static void describe_keyboard(bool virtio_host, struct input_kind *kind)
 	add_keys(&kind->keys, KEY_ESC, BTN_MISC - 1);
 	add_keys(&kind->keys, KEY_OK, BTN_DPAD_UP - 1);
 	add_keys(&kind->keys, BTN_DPAD_RIGHT + 1, BTN_TRIGGER_HAPPY - 1);
-	kind->msc = BIT(MSC_SCAN);
 	if (virtio_host)
 		kind->leds = BIT(LED_NUML) | BIT(LED_CAPSL) | BIT(LED_SCROLLL);
 	else
 		keyset_remove(&kind->keys, KEY_SCROLLLOCK);
 }
 
-static void describe_mouse(struct input_kind *kind)
+// The buttons of a gear are how a wheel is turned with input-linux.
+static void describe_mouse(bool virtio_host, struct input_kind *kind)
 {
 	add_keys(&kind->keys, BTN_0, BTN_9);
 	add_keys(&kind->keys, BTN_LEFT, BTN_TASK);
+	if (!virtio_host)
+		add_keys(&kind->keys, BTN_GEAR_DOWN, BTN_GEAR_UP);
 	kind->rel = BIT(REL_X) | BIT(REL_Y) | BIT(REL_WHEEL) | BIT(REL_HWHEEL) | BIT(REL_WHEEL_HI_RES) |
 		    BIT(REL_HWHEEL_HI_RES);
-	kind->msc = BIT(MSC_SCAN);
 }
 
 // A pointer only counts as one with a button (udev's rules and QEMU's): it has one, and never presses it.
@@ -75,6 +76,10 @@ static void make_room(struct input_kind *kind)
 	}
 }
 
+// None tells scan codes (EV_MSC). QEMU's input-linux has no use for them, and with virtio-host they would come round:
+// Linux's driver in the guest sends back whatever comes as EV_MSC (virtinput_status, drivers/virtio/virtio_input.c),
+// QEMU writes that to our device, and reads it there again. Each report would have one more than the last, until none
+// fits into the 64 events that QEMU and the guest have room for, and whole reports, keys and all, were lost.
 void guest_part_describe(enum guest_part part, bool virtio_host, const char *guest, struct input_kind *kind)
 {
 	*kind = (struct input_kind){ .id = { .bustype = BUS_VIRTUAL, .product = (uint16_t)(part + 1) } };
@@ -87,7 +92,7 @@ void guest_part_describe(enum guest_part part, bool virtio_host, const char *gue
 		describe_keyboard(virtio_host, kind);
 		break;
 	case GUEST_MOUSE:
-		describe_mouse(kind);
+		describe_mouse(virtio_host, kind);
 		break;
 	case GUEST_TABLET:
 		describe_tablet(kind);

@@ -17,7 +17,7 @@
 enum {
 	READ_MAX = 64,
 	REPORT_ROOM = SWITCH_REPORT_MAX + 2,
-	WHEEL_MAX = 16, // steps at once: more than a hand makes, and no more than QEMU has room for
+	WHEEL_MAX = 28, // steps at once: more than a hand makes, and no more than QEMU has room for
 };
 
 // Events that go to one descriptor, up to the end of their report.
@@ -44,9 +44,11 @@ struct switcher {
 	size_t n_devices;
 	struct outlet guest[GUEST_PARTS];
 	struct loop_source guest_leds;
-	struct switch_event scan; // comes before the key that it is of
-	bool has_scan;
+	size_t nudges; // that the guest's mouse has had since it was used
 };
+
+// When nothing comes any more, ms from one to the next.
+static const int nudge_after[] = { 50, 500, 5000 };
 
 static uint64_t now_us(void)
 {
@@ -95,7 +97,8 @@ static int32_t scale(const struct input_absinfo *axis, int32_t value)
 
 static void end_guest_report(struct switcher *switcher)
 {
-	switcher->has_scan = false;
+	if (switcher->setup.ps2 && switcher->guest[GUEST_MOUSE].n)
+		switcher->nudges = 0;
 	for (int part = 0; part < GUEST_PARTS; part++) {
 		if (!switcher->guest[part].n)
 			continue;
@@ -104,16 +107,36 @@ static void end_guest_report(struct switcher *switcher)
 	}
 }
 
-// QEMU's input-linux takes a report for one step of the wheel, however many it says (ui/input-linux.c, 7.2).
-static void turn_wheel(struct outlet *mouse, int32_t steps)
+// With input-linux a step is a click with one of a gear's buttons. What REL_WHEEL says of a report is one step, however
+// many they are, and QEMU tells the guest's mouse of it twice, as of a button that goes down and up (ui/input-linux.c,
+// 7.2). A PS/2 mouse has room for four reports, with seven steps each: it is told of all steps at once. With virtio
+// each has a report of its own: the guest's driver for Windows keeps the last one of a report (HIDMouseEventToReport,
+// vioinput/sys/HidMouse.c).
+static void turn_wheel(const struct switcher *switcher, struct outlet *mouse, int32_t steps)
 {
-	const int32_t step = steps < 0 ? -1 : 1;
+	const uint16_t button = steps < 0 ? BTN_GEAR_DOWN : BTN_GEAR_UP;
 
-	for (int n = 1; n < WHEEL_MAX && n < llabs(steps); n++) {
-		put(mouse, EV_REL, REL_WHEEL, step);
-		put(mouse, EV_SYN, SYN_REPORT, 0);
+	for (int n = 0; n < WHEEL_MAX && n < llabs(steps); n++) {
+		if (n > 0 && !switcher->setup.ps2)
+			put(mouse, EV_SYN, SYN_REPORT, 0);
+		put(mouse, EV_KEY, button, 1);
+		put(mouse, EV_KEY, button, 0);
 	}
-	put(mouse, EV_REL, REL_WHEEL, step);
+}
+
+// QEMU's PS/2 mouse keeps what its guest was too slow for, a button's release too, until it is used again
+// (ps2_mouse_sync, hw/input/ps2.c, 7.2). So it is moved to and fro in one report, by nothing in all.
+static void nudge(struct switcher *switcher)
+{
+	struct outlet *mouse = &switcher->guest[GUEST_MOUSE];
+
+	if (switcher->nudges == ARRAY_SIZE(nudge_after) || mouse->n)
+		return;
+	switcher->nudges++;
+	put(mouse, EV_REL, REL_X, 1);
+	put(mouse, EV_REL, REL_X, -1);
+	put(mouse, EV_SYN, SYN_REPORT, 0);
+	flush(mouse);
 }
 
 static void send_to_guest(struct switcher *switcher, int id, const struct switch_event *event)
@@ -127,21 +150,13 @@ static void send_to_guest(struct switcher *switcher, int id, const struct switch
 		end_guest_report(switcher);
 		return;
 	}
-	if (event->type == EV_MSC && event->code == MSC_SCAN) {
-		switcher->scan = *event;
-		switcher->has_scan = true;
-		return;
-	}
 	if (part == GUEST_PARTS || switcher->guest[part].fd < 0)
 		return;
 	device = event->type == EV_ABS ? find_device(switcher, id) : NULL;
 	if (device)
 		value = scale(&device->kind.axes[event->code], value);
-	if (event->type == EV_KEY && switcher->has_scan && part != GUEST_TOGGLE)
-		put(&switcher->guest[part], EV_MSC, MSC_SCAN, switcher->scan.value);
-	switcher->has_scan = false;
 	if (toggle && event->type == EV_REL && event->code == REL_WHEEL)
-		turn_wheel(&switcher->guest[part], value);
+		turn_wheel(switcher, &switcher->guest[part], value);
 	else
 		put(&switcher->guest[part], event->type, event->code, value);
 }
@@ -398,6 +413,7 @@ struct switcher *switcher_new(const struct switcher_setup *setup)
 					  .notice = on_notice };
 
 	switcher->setup = *setup;
+	switcher->nudges = ARRAY_SIZE(nudge_after);
 	for (int part = 0; part < GUEST_PARTS; part++)
 		switcher->guest[part].fd = setup->guest[part];
 	switcher->engine = switch_new(&setup->config, setup->chords, &sink);
@@ -500,6 +516,8 @@ void switcher_command(struct switcher *switcher, enum switch_command command)
 void switcher_set_guest_ready(struct switcher *switcher, bool ready)
 {
 	switch_set_guest_ready(switcher->engine, now_us(), ready);
+	if (!ready)
+		switcher->nudges = ARRAY_SIZE(nudge_after); // whoever reads its mouse now is another
 }
 
 bool switcher_is_waiting(const struct switcher *switcher)
@@ -512,7 +530,7 @@ enum switch_side switcher_side(const struct switcher *switcher)
 	return switch_get_side(switcher->engine);
 }
 
-int switcher_timeout(const struct switcher *switcher)
+static int engine_timeout(const struct switcher *switcher)
 {
 	uint64_t deadline = switch_deadline(switcher->engine), now;
 
@@ -524,7 +542,18 @@ int switcher_timeout(const struct switcher *switcher)
 	return deadline - now > 60000000 ? 60000 : (int)((deadline - now + 999) / 1000);
 }
 
+// Nobody asks for the time of a nudge: it is due when nothing else has come for so long.
+int switcher_timeout(const struct switcher *switcher)
+{
+	int timeout = engine_timeout(switcher);
+
+	if (switcher->nudges == ARRAY_SIZE(nudge_after))
+		return timeout;
+	return timeout >= 0 && timeout < nudge_after[switcher->nudges] ? timeout : nudge_after[switcher->nudges];
+}
+
 void switcher_tick(struct switcher *switcher)
 {
+	nudge(switcher);
 	switch_tick(switcher->engine, now_us());
 }

@@ -26,6 +26,7 @@ struct switcher_setup {
 	// The guest's devices, borrowed; -1: none. Either uinput descriptors or, where those can't be had,
 	// event nodes: what is written to such a one its reader gets too, grab or not (evdev_write).
 	int guest[GUEST_PARTS];
+	bool ps2; // its mouse is QEMU's PS/2 one
 	void *context;
 	void (*notice)(void *context, const struct switch_notice *notice);
 	// A device went away by itself: it is removed already.

@@ -176,6 +176,7 @@ static void fill_wishes(const struct profile *profile, struct plan *plan)
 {
 	plan->input.used = true;
 	plan->input.virtio_host = profile->input.transport == TRANSPORT_VIRTIO_HOST;
+	plan->input.ps2 = !plan->input.virtio_host && profile->input.sink == SINK_PS2;
 	plan->input.start_guest = profile->input.start == INPUT_START_GUEST;
 	strv_copy(&plan->input.keyboard, &profile->input.keyboard);
 	strv_copy(&plan->input.mouse, &profile->input.mouse);

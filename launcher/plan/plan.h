@@ -124,6 +124,7 @@ struct plan {
 	size_t n_helpers;
 	struct {
 		bool used, virtio_host, start_guest, tablet;
+		bool ps2; // the guest's mouse is QEMU's PS/2 one
 		struct strv keyboard, mouse, device; // selectors
 		struct strv hotkeys;
 		char *panic; // NULL: none

@@ -75,6 +75,7 @@ static const struct field supervise_fields[] = {
 
 static const struct field input_fields[] = {
 	FIELD("virtio_host", FIELD_FLAG, input.virtio_host),
+	FIELD("ps2", FIELD_FLAG, input.ps2),
 	FIELD("start_guest", FIELD_FLAG, input.start_guest),
 	FIELD("tablet", FIELD_FLAG, input.tablet),
 	FIELD("keyboard", FIELD_LIST, input.keyboard),

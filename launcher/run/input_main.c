@@ -189,6 +189,7 @@ static void make_switcher(struct input *input)
 	struct switcher_setup setup = { .config = SWITCH_CONFIG_DEFAULT,
 					.chords = &input->chords,
 					.loop = &input->loop,
+					.ps2 = plan->input.ps2,
 					.context = input,
 					.notice = on_notice,
 					.gone = on_gone,

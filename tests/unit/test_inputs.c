@@ -8,8 +8,10 @@
 #include "base/io.h"
 #include "base/mem.h"
 #include "input/chord.h"
+#include "input/guest.h"
 #include "input/hotkey.h"
 #include "input/selector.h"
+#include "input/uinput.h"
 #include "launcher/facts/facts.h"
 #include "launcher/guest/paths.h"
 #include "launcher/plan/plan.h"
@@ -289,8 +291,10 @@ static void test_qemu(void **state)
 	assert_int_equal(fx->plan.input.fds[GUEST_TABLET], 0);
 	assert_true(fx->plan.input.fds[GUEST_KEYBOARD] >= 10);
 	assert_false(has_argument(fx, "sink-"));
+	assert_true(fx->plan.input.ps2);
 
 	make(fx, "sink = virtio\n", ALL);
+	assert_false(fx->plan.input.ps2);
 	assert_true(has_argument(fx, "virtio-keyboard-pci") && has_argument(fx, "virtio-mouse-pci"));
 	make(fx, "sink = usb\n", ALL POINTER);
 	assert_true(has_argument(fx, "usb-kbd") && has_argument(fx, "usb-tablet,id=sink-tablet"));
@@ -298,6 +302,21 @@ static void test_qemu(void **state)
 	make(fx, "transport = virtio-host\n", ALL);
 	assert_true(has_argument(fx, "virtio-input-host-pci,id=input-mouse,evdev=/run/vfiorun/demo/input-mouse"));
 	assert_false(has_argument(fx, "toggle"));
+	assert_false(fx->plan.input.ps2);
+}
+
+static void test_no_scan_codes_for_guests(void **state)
+{
+	(void)state;
+	for (int part = 0; part < GUEST_PARTS; part++) {
+		for (int virtio_host = 0; virtio_host < 2; virtio_host++) {
+			struct input_kind kind;
+
+			guest_part_describe((enum guest_part)part, virtio_host, "demo", &kind);
+			if (kind.msc)
+				fail_msg("the %s has some", guest_part_words[part]);
+		}
+	}
 }
 
 static void test_no_section_no_input(void **state)
@@ -449,6 +468,7 @@ int main(void)
 		TEST(test_by_name),
 		TEST(test_several_nodes),
 		TEST(test_qemu),
+		TEST(test_no_scan_codes_for_guests),
 		TEST(test_no_section_no_input),
 		TEST(test_way_back),
 		TEST(test_host),
