@@ -4,7 +4,7 @@
 #	4 CPUs		2 sockets, each one core of two threads: 0-1 and 2-3; with lab.cpus=8 on the kernel line
 #			as many, in twice the cores
 #	KVM		with lab.kvm on the kernel line: the CPUs are AMD's, whose virtualization QEMU emulates, too, but
-#			not its threads: each CPU is a core
+#			not its threads: each CPU is a core; and there is no cpufreq
 #	2 nodes		a socket and half of the memory each, at a distance of 21
 #	IOMMU		Intel's, with interrupt remapping
 #	01:00.0, .1	a graphics card and its sound, in one IOMMU group
