@@ -108,6 +108,23 @@ static void warn_scheduler(const struct profile *profile, const struct facts *fa
 						   "boot a kernel with the usual scheduler");
 }
 
+// Where the kernel found its TSC wanting, KVM sets a guest's clock anew a tenth of a second after each time that a vCPU
+// came back to its CPU, by a thread bound to that CPU: which makes the vCPU come back (Linux 6.1, arch/x86/kvm/x86.c,
+// kvm_arch_vcpu_load and kvm_gen_kvmclock_update).
+static void warn_clock(const struct facts *facts, struct plan *plan)
+{
+	const char *clock = facts->system.clock;
+
+	if (!plan->kvm || !(str_eq(clock, "hpet") || str_eq(clock, "acpi_pm") || str_eq(clock, "jiffies")))
+		return;
+	diag_hint(diag_add(&plan->warnings, DIAG_WARNING, "clock-slow", (struct place){ 0 },
+			   "this host tells the time by %s, as its TSC was found wanting: KVM takes vCPUs off their "
+			   "CPUs ten times a second then to set the guest's clock, and each look at a clock is slow",
+			   clock),
+		  "`dmesg | grep -i tsc` says why; new firmware may mend it, and where the TSC is known to be good, "
+		  "tsc=reliable on the kernel line");
+}
+
 // What a class of its own means for the vCPUs' CPUs, and what they have without one.
 static void weigh_scheduler(const struct profile *profile, const struct facts *facts, const struct sched *sched,
 			    struct placement *placement, struct plan *plan)
@@ -306,6 +323,7 @@ void plan_make(const struct profile *profile, const struct facts *facts, const s
 	plan->topology_why = take(placement.topology_why);
 	plan_draw_map(facts, plan);
 	warn_scheduler(profile, facts, &placement, plan);
+	warn_clock(facts, plan);
 	fill_environment(facts, plan);
 	plan_add_changes(profile, facts, plan, diags);
 	plan_add_device_changes(profile, facts, plan, diags);

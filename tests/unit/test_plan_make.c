@@ -574,6 +574,27 @@ static void a_foreign_scheduler_is_told(void **state)
 	assert_null(find(&fx->plan.warnings, "scheduler-foreign"));
 }
 
+static void a_clock_that_disturbs_is_told(void **state)
+{
+	struct fixture *fx = *state;
+
+	read_all(fx, "", "sys/devices/system/clocksource/clocksource0/current_clocksource = hpet\n");
+	make(fx);
+	assert_true(fx->plan.kvm);
+	assert_non_null(find(&fx->plan.warnings, "clock-slow"));
+	assert_non_null(strstr(find(&fx->plan.warnings, "clock-slow")->text, "by hpet"));
+	strcpy(fx->facts.system.clock, "tsc");
+	make(fx);
+	assert_null(find(&fx->plan.warnings, "clock-slow"));
+	strcpy(fx->facts.system.clock, "");
+	make(fx);
+	assert_null(find(&fx->plan.warnings, "clock-slow"));
+	strcpy(fx->facts.system.clock, "acpi_pm");
+	fx->profile.vm.accel = ACCEL_TCG;
+	make(fx);
+	assert_null(find(&fx->plan.warnings, "clock-slow"));
+}
+
 static void the_map_shows_other_guests_too(void **state)
 {
 	struct fixture *fx = *state;
@@ -590,6 +611,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(a_foreign_scheduler_is_told),
+		TEST(a_clock_that_disturbs_is_told),
 		TEST(the_map_shows_other_guests_too),
 		TEST(changes_are_of_the_guests_cpus),
 		TEST(iothreads_count_as_the_guest),

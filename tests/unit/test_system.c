@@ -89,6 +89,19 @@ static void test_schedulers(void **state)
 	}
 }
 
+static void test_clock(void **state)
+{
+	struct system_facts facts;
+
+	(void)state;
+	read_tree("sys/devices/system/clocksource/clocksource0/current_clocksource = acpi_pm\n", &facts);
+	assert_string_equal(facts.clock, "acpi_pm");
+	system_facts_finish(&facts);
+	read_tree("proc/cmdline = quiet\n", &facts);
+	assert_string_equal(facts.clock, "");
+	system_facts_finish(&facts);
+}
+
 static void test_nothing_known(void **state)
 {
 	struct system_facts facts;
@@ -125,6 +138,7 @@ int main(void)
 		cmocka_unit_test(test_whole_system),
 		cmocka_unit_test(test_parameters_without_a_kvm),
 		cmocka_unit_test(test_schedulers),
+		cmocka_unit_test(test_clock),
 		cmocka_unit_test(test_nothing_known),
 		cmocka_unit_test(test_install_commands),
 	};

@@ -130,6 +130,9 @@ void system_facts_read(struct root *root, struct system_facts *facts)
 	facts->logind = root_exists(root, "run/systemd/seats") &&
 			root_exists(root, "run/dbus/system_bus_socket");
 	read_scheduler(root, facts);
+	if (root_read(root, "sys/devices/system/clocksource/clocksource0/current_clocksource", facts->clock,
+		      sizeof(facts->clock)) < 0)
+		facts->clock[0] = '\0';
 }
 
 void system_facts_finish(struct system_facts *facts)

@@ -15,6 +15,7 @@ struct system_facts {
 	char family[64];   // its ID_LIKE: "debian", "rhel fedora", "" none
 	bool kvmfr;	   // Looking Glass' module is loaded and has its first device
 	char scheduler[96]; // what schedules in place of the kernel's own: "sched_ext (lavd)"; "" nothing known
+	char clock[32];	   // what the kernel tells the time by: "tsc"; "" unknown
 	int rt_runtime_us; // of each second, what real-time threads may have of a CPU; -1 all, -2 unknown
 	bool kvm_present;  // /dev/kvm or the kvm module is there
 	bool logind;	   // systemd-logind or elogind can be asked
