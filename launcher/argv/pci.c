@@ -115,6 +115,12 @@ static bool is_shadow(const struct rom *rom)
 	return false;
 }
 
+// Before its checksums are looked at, which are then wrong for no other reason.
+static bool is_cut(const struct rom *rom)
+{
+	return rom->images[rom->count - 1].cut;
+}
+
 static bool wants_efi(const struct argv_build *b)
 {
 	return firmware_type_of(b->profile) <= FIRMWARE_OVMF_SECUREBOOT;
@@ -144,6 +150,8 @@ static void check_rom(struct argv_build *b, const struct profile_pci *section, c
 		report_rom(b, section, "rom-header", behind, cut);
 	else if (!rom_find_device(rom, device->vendor, device->device))
 		report_rom(b, section, "rom-other", other, "`vfiorun rom info` prints what it is for");
+	else if (is_cut(rom))
+		report_rom(b, section, "rom-cut", "ends within an image: it was cut off, or read too short", dump);
 	else if (is_shadow(rom))
 		report_rom(b, section, "rom-shadow",
 			   "is a copy of what ran when the host started: its checksum is wrong by what the "

@@ -239,13 +239,14 @@ static void check_rom(const char *profile, const struct rom_image *images, size_
 static void roms(void **state)
 {
 	const struct rom_image both[] = { legacy, efi };
-	struct rom_image other = legacy, shadow = legacy;
+	struct rom_image other = legacy, shadow = legacy, half[] = { legacy, efi }, part = legacy;
 	AUTO_FREE char *forced = mem_printf("%sforce = yes\n", ROM_PROFILE);
 	AUTO_FREE char *bios = mem_printf("%s[firmware]\ntype = seabios\n", ROM_PROFILE);
 
 	(void)state;
 	other.device = 0x13c3;
-	shadow.sum = ROM_SUM_WRONG;
+	shadow.sum = part.sum = ROM_SUM_WRONG;
+	half[1].cut = part.cut = true;
 	check_rom(ROM_PROFILE, both, 2, 0, NULL, 0);
 	check_rom(ROM_PROFILE, &efi, 1, 0, NULL, 0);
 	check_rom(ROM_PROFILE, NULL, 0, 0, "rom-invalid", DIAG_HOST_ERROR);
@@ -253,6 +254,9 @@ static void roms(void **state)
 	check_rom(ROM_PROFILE, &other, 1, 0, "rom-other", DIAG_HOST_ERROR);
 	check_rom(ROM_PROFILE, &legacy, 1, 0, "rom-no-efi", DIAG_HOST_ERROR);
 	check_rom(ROM_PROFILE, &shadow, 1, 0, "rom-shadow", DIAG_HOST_ERROR);
+	check_rom(ROM_PROFILE, half, 2, 0, "rom-cut", DIAG_HOST_ERROR);
+	check_rom(ROM_PROFILE, &part, 1, 0, "rom-cut", DIAG_HOST_ERROR);
+	check_rom(forced, half, 2, 0, "rom-cut", DIAG_WARNING);
 	check_rom(bios, &legacy, 1, 0, NULL, 0);
 	check_rom(bios, &shadow, 1, 0, "rom-shadow", DIAG_HOST_ERROR);
 	check_rom(forced, &shadow, 1, 0, "rom-shadow", DIAG_WARNING);
