@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: MIT
 #include "base/mem.h"
 
+#include <link.h>
+#include <malloc.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 static void *check(void *p)
 {
@@ -46,6 +50,68 @@ char *mem_printf(const char *fmt, ...)
 		text = NULL;
 	va_end(ap);
 	return check(text);
+}
+
+static void populate(uintptr_t from, uintptr_t to, int how)
+{
+	const uintptr_t page = 4096;
+
+	from &= ~(page - 1);
+	if (to > from)
+		madvise((void *)from, to - from, how);
+}
+
+void mem_populate(void *from, size_t size)
+{
+	populate((uintptr_t)from, (uintptr_t)from + size, MADV_POPULATE_WRITE);
+}
+
+// What the loader made read-only once it was done (PT_GNU_RELRO) lies at the start of what may be written.
+static uintptr_t end_of_relro(const struct dl_phdr_info *object)
+{
+	for (int i = 0; i < object->dlpi_phnum; i++) {
+		const ElfW(Phdr) *part = &object->dlpi_phdr[i];
+
+		if (part->p_type == PT_GNU_RELRO)
+			return object->dlpi_addr + part->p_vaddr + part->p_memsz;
+	}
+	return 0;
+}
+
+static int populate_object(struct dl_phdr_info *object, size_t size, void *unused)
+{
+	uintptr_t relro = end_of_relro(object);
+
+	(void)size;
+	(void)unused;
+	for (int i = 0; i < object->dlpi_phnum; i++) {
+		const ElfW(Phdr) *part = &object->dlpi_phdr[i];
+		uintptr_t from = object->dlpi_addr + part->p_vaddr, to = from + part->p_memsz;
+
+		if (part->p_type == PT_LOAD && part->p_flags & PF_W)
+			populate(relro > from && relro < to ? relro : from, to, MADV_POPULATE_WRITE);
+		else if (part->p_type == PT_LOAD)
+			populate(from, to, MADV_POPULATE_READ);
+	}
+	return 0;
+}
+
+void mem_populate_program(void)
+{
+	enum { STACK = 112 << 10, HEAP = 96 << 10 };
+	static char *stack_top, *heap;
+	volatile char deep[STACK];
+
+	if (!heap) {
+		stack_top = __builtin_frame_address(0);
+		heap = sbrk(0);
+		mallopt(M_TOP_PAD, HEAP);
+		free(mem_new(1, 1));
+	}
+	deep[0] = 0; // the stack's mapping grows to here
+	populate((uintptr_t)deep, (uintptr_t)stack_top, MADV_POPULATE_WRITE);
+	populate((uintptr_t)heap, (uintptr_t)sbrk(0), MADV_POPULATE_WRITE);
+	dl_iterate_phdr(populate_object, NULL);
 }
 
 void mem_set(char **slot, const char *text)

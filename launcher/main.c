@@ -17,6 +17,7 @@
 //   ../tune/                the only door to the host: facts, journalled changes, pins
 //   ../qmp/                 JSON lines, the QMP conversation, what a QEMU binary can do
 //   ../base/                the ground floor
+#include "base/mem.h"
 #include "launcher/commands/commands.h"
 #include "tune/host/process.h"
 
@@ -45,6 +46,7 @@ int main(int argc, char **argv)
 	struct command_line line;
 	int status;
 
+	mem_populate_program();
 	fill_standard_fds();
 	signal(SIGPIPE, SIG_IGN);
 	status = command_line_parse(argc, argv, &line);

@@ -6,6 +6,7 @@
 #include "base/err.h"
 #include "base/io.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "launcher/guest/message.h"
 #include "launcher/plan/plan.h"
 #include "launcher/run/monitor.h"
@@ -158,6 +159,8 @@ int keeper_start_monitor(struct keeper *keeper, struct err *err)
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 		return err_sys(err, -errno, "a socket pair for the monitor");
 	pid = fork();
+	// each of us now copies what it writes to, and there is time for that until QEMU greets
+	mem_populate_program();
 	if (pid == 0) {
 		close(pair[0]);
 		become_monitor(keeper, pair[1]);

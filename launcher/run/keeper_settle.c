@@ -40,6 +40,7 @@ static int spawn_helper(struct keeper *keeper, const struct plan_helper *helper,
 		.user = plan->user.name,
 		.uid = plan->user.uid,
 		.gid = plan->user.gid,
+		.released_elsewhere = true,
 	};
 
 	return spawn_prepare(&spawn, child, err);

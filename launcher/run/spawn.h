@@ -34,6 +34,8 @@ struct spawn {
 	int (*open_in_child)(void *context, struct err *err);
 	void *context;
 	int open_target;
+	// Whoever sends `go` does not wait for exec: the child gets a copy of our memory, which costs more.
+	bool released_elsewhere;
 };
 
 struct child {
@@ -41,10 +43,13 @@ struct child {
 	int pidfd;
 	int go;	    // a stream socket; one byte: exec; closed: exit
 	int report; // what went wrong before exec; end of file: nothing
+	void *stack;  // of one that shares our memory until it execs or ends; else NULL
+	int dumpable; // ours, before it did
 };
-#define CHILD_NONE { 0, -1, -1, -1 }
+#define CHILD_NONE { .pidfd = -1, .go = -1, .report = -1 }
 
-// Forks. The child has a session of its own, default signals, no privileges to gain. Returns 0 or -errno.
+// Starts it and waits until it waits, all but exec done. The child has a session of its own, default signals, no
+// privileges to gain. To be called by a process without threads. Returns 0 or -errno.
 int spawn_prepare(const struct spawn *spawn, struct child *child, struct err *err);
 
 // Lets it exec and waits for that. On failure the child is reaped. Returns 0 or -errno with a message that
