@@ -61,6 +61,15 @@ int cpuset_next(const struct cpuset *set, int after)
 	return -1;
 }
 
+int cpuset_end(const struct cpuset *set)
+{
+	for (int i = WORDS - 1; i >= 0; i--) {
+		if (set->bits[i])
+			return i * 64 + 64 - __builtin_clzll(set->bits[i]);
+	}
+	return 0;
+}
+
 bool cpuset_equal(const struct cpuset *a, const struct cpuset *b)
 {
 	return memcmp(a, b, sizeof(*a)) == 0;

@@ -22,6 +22,7 @@ bool cpuset_has(const struct cpuset *set, int cpu); // out of range: false
 int cpuset_count(const struct cpuset *set);
 bool cpuset_is_empty(const struct cpuset *set);
 int cpuset_next(const struct cpuset *set, int after); // the first one > after, or -1
+int cpuset_end(const struct cpuset *set); // one more than the last one; 0: empty
 bool cpuset_equal(const struct cpuset *a, const struct cpuset *b);
 bool cpuset_contains(const struct cpuset *set, const struct cpuset *part); // part is a subset
 bool cpuset_meets(const struct cpuset *a, const struct cpuset *b);	      // share a CPU

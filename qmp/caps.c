@@ -202,9 +202,11 @@ static size_t count_lines(const char *text)
 
 static bool parse_words(struct reader *in, struct qemu_caps *caps)
 {
+	size_t count = count_lines(in->at);
 	char *line;
 
-	caps->words.items = mem_room(count_lines(in->at), sizeof(*caps->words.items));
+	caps->words.items = mem_room(count, sizeof(*caps->words.items));
+	mem_populate(caps->words.items, count * sizeof(*caps->words.items));
 	while ((line = next_line(in))) {
 		const char *word;
 

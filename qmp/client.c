@@ -329,6 +329,8 @@ static void on_negotiated(void *context, enum qmp_outcome outcome, struct json_o
 	client->greeting_expires = NEVER;
 	for (struct command *command = client->commands; command; command = command->next)
 		command->expires = expiry(client, command);
+	if (client->handlers.negotiated)
+		client->handlers.negotiated(client->handlers.context);
 }
 
 // --- one turn

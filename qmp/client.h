@@ -29,6 +29,8 @@ typedef void qmp_reply_fn(void *context, enum qmp_outcome outcome, struct json_o
 // Any may be NULL. All are called out of qmp_client_process alone; in each of them and in replies the client
 // may be used and freed, only not processed again.
 struct qmp_handlers {
+	// Once: QEMU greeted and took what we can do. It answers commands now.
+	void (*negotiated)(void *context);
 	// `data` is borrowed, may be NULL; both times are -1 where QEMU gave none. At end of file exactly one
 	// event "SHUTDOWN" is delivered with data {"guest":false,"reason":"disconnect"}, unless a real
 	// SHUTDOWN came before; then `closed` is called.

@@ -209,13 +209,15 @@ static long long read_text(const struct cache *cache, struct str *text)
 				   O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
 	struct stat st;
 	size_t size;
+	char *room;
 
 	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || !is_ours(&st))
 		return -1;
 	size = (size_t)st.st_size + 1; // and one to find its end
 	if (size > CACHE_MAX)
 		return -1;
-	str_room(text, &size);
+	room = str_room(text, &size);
+	mem_populate(room, size);
 	if (io_read_all(fd, text, CACHE_MAX) < 0)
 		return -1;
 	return (long long)time(NULL) - st.st_mtim.tv_sec;

@@ -8,6 +8,7 @@
 
 enum message_type {
 	// monitor → keeper
+	MSG_NEGOTIATED,	  // QEMU has made what it is made of, and answers
 	MSG_THREAD,	  // row of the plan's pins is this tid
 	MSG_THREADS_DONE, // no more rows
 	MSG_RUN_STATE,	  // value: enum run_state

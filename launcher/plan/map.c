@@ -10,16 +10,16 @@ enum { COLUMNS = 80, INDENT = 4, LABELS = 18, GAP = 2 };
 
 void map_finish(struct map *map)
 {
-	for (int i = 0; map->labels && i < CPUSET_MAX; i++)
+	for (int i = 0; i < map->count; i++)
 		free(map->labels[i]);
 	free(map->labels);
-	map->labels = NULL;
+	*map = (struct map){ 0 };
 }
 
 void map_add(struct map *map, const struct cpuset *cpus, const char *label)
 {
-	if (!map->labels)
-		map->labels = mem_new(CPUSET_MAX, sizeof(*map->labels));
+	while (map->count < cpuset_end(cpus))
+		*MEM_PUSH(map->labels, map->count) = NULL;
 	CPUSET_FOREACH(cpu, cpus) {
 		AUTO_FREE char *before = map->labels[cpu];
 
@@ -29,7 +29,7 @@ void map_add(struct map *map, const struct cpuset *cpus, const char *label)
 
 static const char *label_of(const struct map *map, int cpu)
 {
-	return map->labels && map->labels[cpu] ? map->labels[cpu] : "-";
+	return cpu < map->count && map->labels[cpu] ? map->labels[cpu] : "-";
 }
 
 // "1,7 v0,v1", "0,6 em", "4* v2"

@@ -10,6 +10,7 @@
 // What runs on each CPU. Zeroed is nothing anywhere.
 struct map {
 	char **labels; // by CPU number; NULL: none
+	int count;
 };
 
 void map_finish(struct map *map);

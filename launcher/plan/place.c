@@ -9,7 +9,7 @@
 
 const struct cpu *placing_cpu(const struct placing *p, int cpu)
 {
-	return cpu >= 0 && cpu < CPUSET_MAX && p->rows[cpu] >= 0 ? &p->facts->cpus[p->rows[cpu]] : NULL;
+	return cpu >= 0 && cpu < p->n_rows && p->rows[cpu] >= 0 ? &p->facts->cpus[p->rows[cpu]] : NULL;
 }
 
 struct place placing_where(const struct placing *p, const char *key)
@@ -105,8 +105,10 @@ static void find_host_core(struct placing *p)
 
 static void placing_init(struct placing *p, const struct cpuset *avoid)
 {
-	p->rows = mem_new(CPUSET_MAX, sizeof(*p->rows));
-	for (int i = 0; i < CPUSET_MAX; i++)
+	for (size_t i = 0; i < p->facts->count; i++)
+		p->n_rows = p->facts->cpus[i].id < p->n_rows ? p->n_rows : p->facts->cpus[i].id + 1;
+	p->rows = mem_new((size_t)p->n_rows, sizeof(*p->rows));
+	for (int i = 0; i < p->n_rows; i++)
 		p->rows[i] = -1;
 	for (size_t i = 0; i < p->facts->count; i++) {
 		const struct cpu *cpu = &p->facts->cpus[i];

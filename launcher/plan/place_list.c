@@ -111,9 +111,12 @@ static struct diag *warn(struct placing *p, const char *code, const char *before
 // Two vCPUs on one CPU stop each other. A set that as many vCPUs share as it has CPUs is fair.
 static void warn_doubly_used(struct placing *p)
 {
-	AUTO_FREE int *users = mem_new(CPUSET_MAX, sizeof(*users));
-	struct cpuset doubly = { 0 };
+	AUTO_FREE int *users = NULL;
+	struct cpuset used = { 0 }, doubly = { 0 };
 
+	for (int i = 0; i < p->n; i++)
+		cpuset_or(&used, &p->out->vcpus[i].cpus);
+	users = mem_new((size_t)cpuset_end(&used), sizeof(*users));
 	for (int i = 0; i < p->n; i++) {
 		CPUSET_FOREACH(cpu, &p->out->vcpus[i].cpus)
 			users[cpu]++;

@@ -16,6 +16,7 @@ struct placing {
 	struct cpuset host_core; // left to host and emulator where there is room
 	struct cpuset taken;	 // what vCPUs are pinned to
 	int *rows;		 // CPU number → index into facts->cpus, -1: no such CPU
+	int n_rows;
 	int n;			 // vCPUs
 	struct placement *out;
 	struct diags *diags;

@@ -107,12 +107,23 @@ static void guest_runs(struct keeper *keeper)
 	keeper->ready = keeper->was_running = true;
 	keeper->start_deadline = 0;
 	log_set_raw_terminal(keeper->relay && keeper->terminal_saved);
-	log_info("%s runs, QEMU is process %d", keeper->name, keeper->qemu.pid);
 	notify_systemd("READY=1\nSTATUS=guest %s runs\nMAINPID=%d", keeper->name, getpid());
+	log_info("%s runs, QEMU is process %d", keeper->name, keeper->qemu.pid);
 	tell_parent(keeper, 0); // before the hook, which would hold its stderr
 	start_hook(keeper);
 	keeper_input_start(keeper);
 	keeper_rescan(keeper);
+}
+
+// What is moved now need not be moved when the vCPUs are known and the guest waits for it. A thread that can't be
+// is told then.
+static void handle_negotiated(struct keeper *keeper, const struct message *message)
+{
+	struct err unread;
+
+	(void)message;
+	if (keeper->state.phase == PHASE_STARTING)
+		keeper_pin_others(keeper, &unread);
 }
 
 static void handle_thread(struct keeper *keeper, const struct message *message)
@@ -194,6 +205,7 @@ static void handle_ask_rescan(struct keeper *keeper, const struct message *messa
 void keeper_handle_message(struct keeper *keeper, const struct message *message)
 {
 	static void (*const handlers[])(struct keeper *, const struct message *) = {
+		[MSG_NEGOTIATED] = handle_negotiated,
 		[MSG_THREAD] = handle_thread,	    [MSG_THREADS_DONE] = handle_threads_done,
 		[MSG_RUN_STATE] = handle_run_state, [MSG_SHUTDOWN] = handle_shutdown,
 		[MSG_EVENT] = handle_event,	    [MSG_ASK_STOP] = handle_ask_stop,

@@ -112,17 +112,25 @@ static bool is_result(struct monitor *monitor, const char *command, enum qmp_out
 	return false;
 }
 
+static size_t count_entries(struct json_object *list)
+{
+	size_t count = json_object_is_type(list, json_type_array) ? json_object_array_length(list) : 0;
+
+	return count < THREADS_MAX ? count : THREADS_MAX;
+}
+
 static void on_vcpus(void *context, enum qmp_outcome outcome, struct json_object *result,
 		     const struct err *failure)
 {
 	struct monitor *monitor = context;
 	struct err err = ERR_NONE;
-	AUTO_FREE struct qmp_vcpu *vcpus = mem_new(THREADS_MAX, sizeof(*vcpus));
+	size_t room = count_entries(result);
+	AUTO_FREE struct qmp_vcpu *vcpus = mem_new(room, sizeof(*vcpus));
 	int n;
 
 	if (!is_result(monitor, "query-cpus-fast", outcome, failure))
 		return;
-	n = qmp_parse_vcpus(result, vcpus, THREADS_MAX, &err);
+	n = qmp_parse_vcpus(result, vcpus, room, &err);
 	if (n < 0) {
 		tell_closed(monitor, err.text);
 		return;
@@ -137,12 +145,13 @@ static void on_iothreads(void *context, enum qmp_outcome outcome, struct json_ob
 {
 	struct monitor *monitor = context;
 	struct err err = ERR_NONE;
-	AUTO_FREE struct qmp_iothread *threads = mem_new(THREADS_MAX, sizeof(*threads));
+	size_t room = count_entries(result);
+	AUTO_FREE struct qmp_iothread *threads = mem_new(room, sizeof(*threads));
 	int n;
 
 	if (!is_result(monitor, "query-iothreads", outcome, failure))
 		return;
-	n = qmp_parse_iothreads(result, threads, THREADS_MAX, &err);
+	n = qmp_parse_iothreads(result, threads, room, &err);
 	if (n < 0) {
 		tell_closed(monitor, err.text);
 		return;
@@ -314,6 +323,16 @@ static void on_event(void *context, const char *name, struct json_object *data, 
 	control_event(monitor, name, data);
 }
 
+// QEMU's own start is over: while it looks its vCPUs up for us, its other threads are moved.
+static void on_negotiated(void *context)
+{
+	struct monitor *monitor = context;
+	struct message message = { .type = MSG_NEGOTIATED };
+
+	if (monitor->setup->phase == PHASE_STARTING)
+		monitor_tell(monitor, &message);
+}
+
 static void on_closed(void *context, const struct err *why)
 {
 	struct monitor *monitor = context;
@@ -328,7 +347,9 @@ int monitor_qmp_open(struct monitor *monitor, struct err *err)
 {
 	const struct plan *plan = monitor->setup->plan;
 	AUTO_FREE char *path = mem_printf("%s/qmp.sock", plan->run_dir);
-	const struct qmp_handlers handlers = { on_event, on_closed, monitor };
+	const struct qmp_handlers handlers = {
+		.negotiated = on_negotiated, .event = on_event, .closed = on_closed, .context = monitor
+	};
 	int fd = listen_connect(path, CONNECT_MS, err);
 	int r;
 

@@ -108,7 +108,7 @@ static void perform(struct play *play, int fd, const uint8_t *data, size_t size)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct play play = { 0 };
-	struct qmp_handlers handlers = { on_event, on_closed, &play };
+	struct qmp_handlers handlers = { .event = on_event, .closed = on_closed, .context = &play };
 	int ends[2];
 
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)

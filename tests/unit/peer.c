@@ -64,7 +64,7 @@ static void on_reply(void *context, enum qmp_outcome outcome, struct json_object
 
 void peer_init(struct peer *peer, int greeting_ms)
 {
-	static const struct qmp_handlers handlers = { on_event, on_closed, NULL };
+	static const struct qmp_handlers handlers = { .event = on_event, .closed = on_closed };
 	struct qmp_handlers ours = handlers;
 	int ends[2];
 

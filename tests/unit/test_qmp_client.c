@@ -763,7 +763,7 @@ static void a_real_qemu_speaks_with_us(void **state)
 {
 	static const char path[] = "/usr/bin/qemu-system-x86_64";
 	struct live live = { 0 };
-	struct qmp_handlers handlers = { on_live_event, on_live_closed, &live };
+	struct qmp_handlers handlers = { .event = on_live_event, .closed = on_live_closed, .context = &live };
 	struct qmp_client *client;
 	int ends[2], status;
 	pid_t pid;
