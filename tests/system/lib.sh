@@ -233,6 +233,11 @@ find_processes() {
 	[[ $monitor ]] || fail "keeper $keeper of $1 has no monitor"
 }
 
+# `vfiorun wait`, process $1, has found its guest: it holds a socket to it or a process descriptor.
+waits() {
+	readlink "/proc/$1"/fd/* 2>/dev/null | grep -qE 'socket:|pidfd'
+}
+
 # ends STATUS PID: waits for a child of ours.
 ends() {
 	local got=0

@@ -58,6 +58,7 @@ note "adopt, and the guest's own end"
 adopted adopt "$name"
 "$VFIORUN" wait "$name" 2>/dev/null &
 waiter=$!
+within 5 waits $waiter || fail "nobody waits"
 expect 0 "$VFIORUN" stop "$name"
 ends 0 "$keeper"
 ends 0 $waiter
@@ -100,7 +101,7 @@ note "wait for an orphan"
 orphan
 "$VFIORUN" wait "$name" 2>/dev/null &
 waiter=$!
-sleep 0.1
+within 5 waits $waiter || fail "nobody waits"
 kill -KILL "$qemu"
 ends 1 $waiter
 expect 0 "$VFIORUN" revert "$name"
