@@ -159,8 +159,6 @@ int keeper_start_monitor(struct keeper *keeper, struct err *err)
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 		return err_sys(err, -errno, "a socket pair for the monitor");
 	pid = fork();
-	// each of us now copies what it writes to, and there is time for that until QEMU greets
-	mem_populate_program();
 	if (pid == 0) {
 		close(pair[0]);
 		become_monitor(keeper, pair[1]);
@@ -170,6 +168,8 @@ int keeper_start_monitor(struct keeper *keeper, struct err *err)
 		close(pair[0]);
 		return err_sys(err, -errno, "starting the monitor");
 	}
+	// what we write from now on is copied, and there is time for that until QEMU greets
+	mem_populate_program();
 	if (!monitor->starts++)
 		monitor->first_start = io_now_ms();
 	monitor->pid = pid;
