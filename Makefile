@@ -32,7 +32,8 @@ SANFLAGS := $(if $(SAN)$(FUZZ),-fsanitize=address -fsanitize=undefined -fno-sani
 	    -fno-omit-frame-pointer) $(if $(FUZZ),-fsanitize=fuzzer-no-link)
 ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE -DVFIORUN_VERSION='"$(VERSION)"' -I. \
 	     $(shell $(PKGCONFIG) --cflags $(PACKAGES)) $(WARN) $(SANFLAGS) $(CFLAGS)
-LIBS = $(shell $(PKGCONFIG) --libs $(PACKAGES))
+# libpci, libevdev and libsystemd are loaded when they are needed.
+LIBS = $(shell $(PKGCONFIG) --libs json-c libcap-ng)
 ALL_LDFLAGS = $(SANFLAGS) $(LDFLAGS)
 
 ROOMS := $(wildcard base qmp qmp/* tune tune/* tune/*/* input input/* launcher launcher/* launcher/plan/*)
@@ -66,7 +67,7 @@ $(B)/%.o: %.c Makefile
 
 $(B)/tests/test_%: $(B)/tests/unit/test_%.o $(FIXTURES:%.c=$(B)/%.o) $(LIBRARY)
 	@mkdir -p $(@D)
-	$(call say,LD)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS) $(shell $(PKGCONFIG) --libs cmocka)
+	$(call say,LD)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS) $(shell $(PKGCONFIG) --libs cmocka libevdev)
 
 $(B)/tools/%: $(B)/tests/tools/%.o $(LIBRARY)
 	@mkdir -p $(@D)

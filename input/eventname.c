@@ -2,9 +2,10 @@
 #include "input/eventname.h"
 
 #include "base/str.h"
+#include "input/codename.h"
 #include "input/keyname.h"
 
-#include <libevdev/libevdev.h>
+#include <linux/input-event-codes.h>
 
 static const char *key_word(int32_t value)
 {
@@ -13,7 +14,7 @@ static const char *key_word(int32_t value)
 
 int event_print(uint16_t type, uint16_t code, int32_t value, struct str *out)
 {
-	const char *name = libevdev_event_code_get_name(type, code);
+	const char *name = codename_of(type, code);
 	char room[KEYNAME_ROOM];
 
 	if (type == EV_SYN || type == EV_MSC)

@@ -2,9 +2,10 @@
 #include "input/keyname.h"
 
 #include "base/str.h"
+#include "input/codename.h"
 
 #include <ctype.h>
-#include <libevdev/libevdev.h>
+#include <linux/input-event-codes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -20,7 +21,7 @@ static int parse_upper(const char *prefix, const char *name)
 	int code;
 
 	snprintf(full, sizeof(full), "%s%s", prefix, name);
-	code = libevdev_event_code_from_name(EV_KEY, full);
+	code = codename_find(EV_KEY, full);
 	return is_key(code) ? code : -1;
 }
 
@@ -35,7 +36,7 @@ int keyname_parse(const char *name)
 	for (size_t i = 0; i <= len; i++)
 		upper[i] = (char)toupper((unsigned char)name[i]);
 	if (str_starts(upper, "KEY_") && str_parse_int(upper + 4, &code) && is_key(code) &&
-	    !libevdev_event_code_get_name(EV_KEY, (unsigned)code))
+	    !codename_of(EV_KEY, (unsigned)code))
 		return code;
 	code = parse_upper("KEY_", upper);
 	return code < 0 ? parse_upper("", upper) : code;
@@ -43,7 +44,7 @@ int keyname_parse(const char *name)
 
 const char *keyname_print(unsigned code, char out[KEYNAME_ROOM])
 {
-	const char *name = libevdev_event_code_get_name(EV_KEY, code);
+	const char *name = codename_of(EV_KEY, code);
 
 	if (!name)
 		snprintf(out, KEYNAME_ROOM, "key_%u", code);
@@ -61,7 +62,7 @@ const char *keyname_nearest(const char *name, char out[KEYNAME_ROOM])
 	size_t count = 0;
 
 	for (unsigned code = KEY_RESERVED + 1; code < KEY_MAX; code++)
-		if (libevdev_event_code_get_name(EV_KEY, code))
+		if (codename_of(EV_KEY, code))
 			candidates[count++] = keyname_print(code, names[code]);
 	nearest = str_nearest(name, candidates, count);
 	if (!nearest)
