@@ -4,6 +4,8 @@
 #include "base/cleanup.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <linux/kcmp.h>
 #include <poll.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -185,6 +187,29 @@ static void test_vhost_names_of_programs_do_not_count(void **state)
 	waitpid(pid, NULL, 0);
 }
 
+// Whether it is asked by the table of a kernel thread, for which ours serves once, or by the path alone.
+static void test_who_may_have_a_program(void **state)
+{
+	AUTO_CLOSE int proc = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC), elsewhere = open("/", O_RDONLY);
+	pid_t pid = start_child("sleeper"), kernel_thread = process_find_kernel_thread(proc);
+
+	(void)state;
+	assert_true(kernel_thread == 0 || !process_may_have_program(proc, kernel_thread, kernel_thread));
+	assert_true(kernel_thread == 0 || !process_may_have_program(proc, kernel_thread, 0));
+	assert_true(process_may_have_program(proc, getpid(), kernel_thread));
+	assert_true(process_may_have_program(proc, pid, kernel_thread));
+	assert_true(process_may_have_program(proc, pid, 0));
+	assert_true(process_may_have_program(proc, pid, getpid()));
+	// some containers' filters forbid to compare
+	if (syscall(SYS_kcmp, getpid(), getpid(), KCMP_FILES, 0, 0) == 0)
+		assert_false(process_may_have_program(proc, getpid(), getpid()));
+	assert_int_equal(process_find_kernel_thread(elsewhere), 0);
+	kill_child(pid);
+	assert_false(process_may_have_program(proc, pid, kernel_thread));
+	assert_false(process_may_have_program(proc, pid, 0));
+	waitpid(pid, NULL, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -193,6 +218,7 @@ int main(void)
 		cmocka_unit_test(test_open_takes_only_that_process),
 		cmocka_unit_test(test_threads),
 		cmocka_unit_test(test_no_such_process),
+		cmocka_unit_test(test_who_may_have_a_program),
 		cmocka_unit_test(test_vhost_names_of_programs_do_not_count),
 	};
 

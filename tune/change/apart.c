@@ -210,6 +210,7 @@ static void note_stuck(struct apart *apart, const char *device, pid_t pid)
 static void look_for_stuck(struct apart *apart)
 {
 	AUTO_CLOSEDIR DIR *dir = apart->looked ? NULL : opendir("/proc");
+	pid_t kernel_thread = dir ? process_find_kernel_thread(dirfd(dir)) : 0;
 	struct dirent *entry;
 
 	apart->looked = true;
@@ -217,7 +218,7 @@ static void look_for_stuck(struct apart *apart)
 		char comm[32];
 		int pid;
 
-		if (!str_parse_int(entry->d_name, &pid) || !process_may_have_program(dirfd(dir), entry->d_name) ||
+		if (!str_parse_int(entry->d_name, &pid) || !process_may_have_program(dirfd(dir), pid, kernel_thread) ||
 		    process_read_name(pid, comm, sizeof(comm)) < 0)
 			continue;
 		if (str_starts(comm, "vr-") && pid != apart->pid && is_child_of_old(pid, comm))

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/kcmp.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -231,12 +232,37 @@ int process_find_holder(const char *path, char *out, size_t size)
 }
 
 // Whose program we may not know is -EACCES (Linux 6.1, fs/proc/base.c: proc_pid_readlink, proc_exe_link).
-bool process_may_have_program(int proc, const char *name)
+static bool has_no_program(int proc, pid_t pid)
 {
 	char path[PATH_SIZE], byte;
 
-	snprintf(path, sizeof(path), "%s/exe", name);
-	return readlinkat(proc, path, &byte, 1) >= 0 || errno != ENOENT;
+	snprintf(path, sizeof(path), "%d/exe", (int)pid);
+	return readlinkat(proc, path, &byte, 1) < 0 && errno == ENOENT;
+}
+
+// The second task of a machine makes all kernel threads (Linux 6.1 init/main.c, rest_init). In a namespace it may be
+// anybody, and another namespace's /proc has other numbers.
+pid_t process_find_kernel_thread(int proc)
+{
+	enum { KTHREADD = 2 };
+	char self[PATH_SIZE] = "";
+	int pid;
+
+	if (readlinkat(proc, "self", self, sizeof(self) - 1) < 0 || !str_parse_int(self, &pid) || pid != getpid())
+		return 0;
+	return has_no_program(proc, KTHREADD) ? KTHREADD : 0;
+}
+
+// All of them share one table of descriptors (Linux 6.1 kernel/kthread.c, create_kthread: CLONE_FILES), which nobody
+// else has; one who has ended has none.
+static bool is_kernel_thread(pid_t pid, pid_t kernel_thread)
+{
+	return kernel_thread && syscall(SYS_kcmp, kernel_thread, pid, KCMP_FILES, 0, 0) == 0;
+}
+
+bool process_may_have_program(int proc, pid_t pid, pid_t kernel_thread)
+{
+	return !is_kernel_thread(pid, kernel_thread) && !has_no_program(proc, pid);
 }
 
 int process_read_program(char *buf, size_t size)

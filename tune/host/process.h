@@ -52,9 +52,11 @@ void process_read_boot_id(char *buf, size_t size);
 // files we may not see is not found. Returns 0 or -ENOENT.
 int process_find_holder(const char *path, char *out, size_t size);
 
-// False: a kernel thread, or one who has ended; neither has a program or files. `proc` is /proc, `name` one in it. One
-// system call, where /proc/PID/stat takes three.
-bool process_may_have_program(int proc, const char *name);
+// The pid of a kernel thread, for process_may_have_program; 0: none is known. `proc` is /proc.
+pid_t process_find_kernel_thread(int proc);
+// False: a kernel thread, or one who has ended; neither has a program or files. One system call, where /proc/PID/stat
+// takes three, and of kernel threads, of which there are many, one that needs no path.
+bool process_may_have_program(int proc, pid_t pid, pid_t kernel_thread);
 
 // The path of the program that this process runs. Returns 0 or -errno.
 int process_read_program(char *buf, size_t size);
