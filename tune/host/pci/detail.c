@@ -7,9 +7,12 @@
 #include "tune/host/root.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/pci_regs.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 enum { TEXT_SIZE = 256, RESOURCE_SIZE = 4 << 10, LINK_SIZE = 1024, DEADLINE_MS = 1000 };
 
@@ -191,6 +194,23 @@ void pci_facts_read_detail(struct root *root, struct pci_facts *facts, size_t in
 	pci_facts_read_details(root, facts, &index, 1);
 }
 
+// A group is open once at a time, and for as long as a device of it is, whichever way that was opened: who can open it
+// knows that nobody has it, and need not look into every process (Linux 6.1 drivers/vfio/vfio_main.c,
+// vfio_group_fops_open and vfio_group_fops_release). Where devices have nodes of their own, one of these may be open
+// without its group knowing (Linux 6.6 drivers/vfio/device_cdev.c, vfio_device_fops_cdev_open).
+static bool is_group_free(const struct root *root, const struct pci_device *device)
+{
+	AUTO_FREE char *path = mem_printf("dev/vfio/%d", device->group);
+	AUTO_CLOSE int fd = -1;
+	struct stat status;
+
+	if (!root->live || device->group < 0 || !pci_driver_is_stub(device->driver) ||
+	    faccessat(root->fd, "dev/vfio/devices", F_OK, 0) == 0)
+		return false;
+	fd = openat(root->fd, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | O_NOFOLLOW);
+	return fd >= 0 && fstat(fd, &status) == 0 && S_ISCHR(status.st_mode);
+}
+
 // Who has nvidia's common nodes open may mean another card, so that all of them must be known.
 const struct pci_device *pci_facts_read_users(struct root *root, const char *address, struct pci_facts *facts)
 {
@@ -206,6 +226,8 @@ const struct pci_device *pci_facts_read_users(struct root *root, const char *add
 	if (!found)
 		return NULL;
 	device = &facts->items[found - facts->items];
+	if (is_group_free(root, device))
+		return device;
 	pci_read_nodes(root, facts, device);
 	pci_read_users(root, facts, device);
 	return device;

@@ -11,7 +11,7 @@ char *pci_path(const struct pci_device *device, const char *name);
 bool pci_parse_address(const char *text, struct pci_device *out);
 int pci_compare(const void *a, const void *b); // two devices, by address
 
-// As pci_facts_read, of this device alone, and not what it hangs on.
+// This device alone: class, driver and group.
 void pci_read_only(struct root *root, const char *address, struct pci_facts *facts);
 
 // The nodes that its driver made, from its directory in sysfs.

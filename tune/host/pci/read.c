@@ -385,14 +385,23 @@ void pci_facts_read(struct root *root, struct pci_facts *facts, const struct str
 	find_parents(root, facts);
 }
 
+// Its class as the kernel remembers it: to read its configuration costs more than all else, and may wake it up.
 void pci_read_only(struct root *root, const char *address, struct pci_facts *facts)
 {
 	struct pci_device device = NOTHING_KNOWN;
+	AUTO_FREE char *path = mem_printf("sys/bus/pci/devices/%s", address);
+	AUTO_CLOSE int directory = -1;
+	char text[TEXT_SIZE];
+	uint64_t class;
 
 	*facts = (struct pci_facts){ 0 };
 	if (!pci_parse_address(address, &device))
 		return;
-	read_one(root, &device, true, true);
+	directory = root_open_directory(root, path);
+	if (root_read_head_in(root, directory, "class", text, sizeof(text)) > 0 && str_parse_hex(text, &class))
+		device.class = (uint32_t)class;
+	device.driver = read_link_name(root, directory, "driver");
+	device.group = read_group(root, directory);
 	*MEM_PUSH(facts->items, facts->count) = device;
 }
 
