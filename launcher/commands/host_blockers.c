@@ -39,6 +39,8 @@ void host_blockers(const struct host_machine *machine, const struct pci_device *
 
 	if (device->is_bridge)
 		return;
+	if (machine->pci.iommu && device->group < 0)
+		strv_add(out, "the IOMMU has no group for it: it can't be passed");
 	if (device->dead)
 		strv_add(out, "it does not answer: its configuration reads as ones");
 	if (detail->stuck)

@@ -268,6 +268,7 @@ static void test_devices(void **state)
 			    "        04:00.0 class 0300\n"
 			    "                [1002:67df]\n"
 			    "                no driver\n"
+			    "                ! the IOMMU has no group for it: it can't be passed\n"
 			    "                ! it does not answer: its configuration reads as ones\n"
 			    "\n"
 			    "USB bus 1 of 00:14.0 in group 2\n"
