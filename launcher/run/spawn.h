@@ -49,7 +49,8 @@ struct child {
 #define CHILD_NONE { .pidfd = -1, .go = -1, .report = -1 }
 
 // Starts it and waits until it waits, all but exec done. The child has a session of its own, default signals, no
-// privileges to gain. To be called by a process without threads. Returns 0 or -errno.
+// privileges to gain. To be called by a process without threads. The rows and texts of `spawn`, itself included, are
+// the child's until it is released or abandoned. Returns 0 or -errno.
 int spawn_prepare(const struct spawn *spawn, struct child *child, struct err *err);
 
 // Lets it exec and waits for that. On failure the child is reaped. Returns 0 or -errno with a message that
