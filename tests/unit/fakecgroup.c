@@ -18,6 +18,7 @@ const char fakecgroup_manifest[] =
 	CG "/cgroup.controllers = cpuset cpu\n"
 	CG "/cgroup.subtree_control = cpu\n"
 	CG "/cgroup.procs = 1\n"
+	CG "/cgroup.threads = 100\\n101\\n102\\n300\n"
 	CG "/cpuset.cpus.effective = 0-3\n"
 	CG "/user.slice/cgroup.type = domain\n"
 	CG "/user.slice/cgroup.procs = 200\n"

@@ -183,6 +183,65 @@ static void test_tasks_keep_their_affinities(void **state)
 	assert_same();
 }
 
+static void add_task(int tid, const char *flags, const char *mask)
+{
+	AUTO_FREE char *stat = mem_printf("/proc/%d/stat", tid), *cpus = mem_printf("/proc/%d/mask", tid);
+	AUTO_FREE char *text = mem_printf("%d (t) S 1 0 0 0 0 %s 0 0 0 0 0 0 0 0 0 0 0 0 9%d", tid, flags, tid);
+
+	fakehost_set(&fake, stat, text);
+	fakehost_set(&fake, cpus, mask);
+}
+
+// As long a list as no single read of the kernel's gives, in a cgroup below one that says nothing of CPUs, and one of a
+// cgroup with CPUs of its own.
+static void test_tasks_of_all_cgroups_are_noted(void **state)
+{
+	static const struct {
+		int tid;
+		const char *flags, *mask, *noted; // NULL: it has all that it could have, or is not to be moved
+	} rows[] = {
+		{ 400, "0", "2", "2" },	  { 401, "0", "0-3", NULL },    { 499, "0", "0-2", "0-2" },
+		{ 500, "0", "0-1", NULL }, { 501, "0", "1", "1" },       { 502, "0", "3", NULL },
+		{ 503, "67108864", "1", NULL }, { 504, "0", "0", "0" },
+	};
+	AUTO_STR struct str many = { 0 };
+
+	(void)state;
+	str_add(&many, "400\n401\n");
+	for (int i = 0; i < 20000; i++)
+		str_add(&many, "600\n"); // gone
+	str_add(&many, "0\n499");
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+		add_task(rows[i].tid, rows[i].flags, rows[i].mask);
+	fakehost_set(&fake, CG "/user.slice/deep/deeper/cgroup.threads", str_text(&many));
+	fakehost_set(&fake, CG "/user.slice/deep/cgroup.threads", "");
+	fakehost_set(&fake, CG "/user.slice/own/cpuset.cpus.effective", "0-1");
+	fakehost_set(&fake, CG "/user.slice/own/cgroup.threads", "500\n501\n502\n503");
+	fakehost_set(&fake, CG "/user.slice/own/below/cgroup.threads", "504");
+	apply(&a, "token", CG "/cgroup.subtree_control", "cpuset");
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		AUTO_FREE char *name = mem_printf("%d.9%d", rows[i].tid, rows[i].tid);
+		const struct journal_record *record = journal_find(&a.journal, "affinity", name);
+
+		if (!str_eq(record ? record->change.was : NULL, rows[i].noted))
+			fail_msg("%s: %s, not %s", name, record ? record->change.was : "nothing",
+				 rows[i].noted ? rows[i].noted : "nothing");
+	}
+	undo_quietly(&a);
+}
+
+static void test_no_list_of_tasks_no_change(void **state)
+{
+	AUTO_FREE char *path = mem_printf("%s" CG "/cgroup.threads", fake.tree);
+	struct err err = ERR_NONE;
+
+	(void)state;
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(try_apply(&a, "token", CG "/cgroup.subtree_control", "cpuset", &err), -ENOENT);
+	assert_non_null(strstr(err.text, "listing the host's tasks"));
+	assert_file(CG "/cgroup.subtree_control", "cpu");
+}
+
 static void test_who_chose_anew_keeps_that(void **state)
 {
 	(void)state;
@@ -407,6 +466,8 @@ int main(void)
 		TEST(test_hex_masks),
 		TEST(test_partition_and_back),
 		TEST(test_tasks_keep_their_affinities),
+		TEST(test_tasks_of_all_cgroups_are_noted),
+		TEST(test_no_list_of_tasks_no_change),
 		TEST(test_who_chose_anew_keeps_that),
 		TEST(test_a_task_that_ended_needs_nothing),
 		TEST(test_invalid_partition_is_said_and_undone),

@@ -2,6 +2,7 @@
 #include "tune/change/tasks.h"
 
 #include "base/cleanup.h"
+#include "base/io.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "tune/change/kind.h"
@@ -9,20 +10,11 @@
 
 #include <fcntl.h>
 #include <sched.h>
+#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
-// What one look at the host's tasks remembers: most of them are in few cgroups.
-struct look {
-	struct change_host *host;
-	char *cgroup; // whose CPUs `whole` are
-	struct cpuset whole, root;
-};
-
-static void look_finish(struct look *look)
-{
-	free(look->cgroup);
-}
+#define CGROUPS "/sys/fs/cgroup"
+enum { THREADS_MAX_BYTES = 64 << 20 };
 
 static int get_affinity(struct change_host *host, pid_t tid, struct cpuset *cpus)
 {
@@ -52,7 +44,7 @@ static void read_whole(struct change_host *host, const char *cgroup, struct cpus
 	AUTO_FREE char *path = mem_dup(cgroup);
 
 	for (;;) {
-		AUTO_FREE char *file = mem_printf("/sys/fs/cgroup%s/cpuset.cpus.effective",
+		AUTO_FREE char *file = mem_printf(CGROUPS "%s/cpuset.cpus.effective",
 						  strcmp(path, "/") == 0 ? "" : path);
 		char *slash = strrchr(path, '/');
 
@@ -76,18 +68,6 @@ static char *read_cgroup(struct change_host *host, pid_t tid)
 	return mem_dup(line + 3);
 }
 
-static const struct cpuset *look_whole(struct look *look, pid_t tid)
-{
-	AUTO_FREE char *cgroup = read_cgroup(look->host, tid);
-
-	if (!str_eq(look->cgroup, cgroup)) {
-		free(look->cgroup);
-		look->cgroup = take(cgroup);
-		read_whole(look->host, look->cgroup, &look->whole);
-	}
-	return &look->whole;
-}
-
 static int read_stat(struct change_host *host, pid_t tid, struct process_stat *out)
 {
 	AUTO_FREE char *path = mem_printf("/proc/%d/stat", (int)tid), *line = NULL;
@@ -105,59 +85,103 @@ static bool is_narrow(const struct cpuset *cpus, const struct cpuset *whole)
 	return cpuset_contains(whole, cpus) && !cpuset_equal(whole, cpus);
 }
 
-static void consider(struct look *look, pid_t tid, struct task_list *out)
+// The CPUs come first: that question is the cheap one, and settles nearly all of them. Others who are not to be moved
+// are most often on CPUs that their cgroup has not, for a kernel thread of a CPU is where the CPU is.
+static void consider(struct change_host *host, pid_t tid, const struct cpuset *whole, struct task_list *out)
 {
 	struct process_stat stat = { 0 };
 	struct cpuset cpus;
 
-	// the first question is the cheap one, and settles nearly all of them
-	if (get_affinity(look->host, tid, &cpus) < 0 || cpuset_equal(&cpus, &look->root))
+	if (get_affinity(host, tid, &cpus) < 0 || !is_narrow(&cpus, whole))
 		return;
-	if (read_stat(look->host, tid, &stat) < 0 || stat.no_affinity || !is_narrow(&cpus, look_whole(look, tid)))
-		return;
-	*MEM_PUSH(out->items, out->count) = (struct task){ tid, stat.start, cpus };
+	if (read_stat(host, tid, &stat) == 0 && !stat.no_affinity)
+		*MEM_PUSH(out->items, out->count) = (struct task){ tid, stat.start, cpus };
 }
 
-// The directory of a process's threads has a link for each beside its own two (Linux, fs/proc/base.c,
-// proc_task_getattr): to ask for that is a sixth of the work that listing it takes. Other file systems than proc
-// may say 1.
-static bool is_single(struct look *look, const char *path)
-{
-	struct stat st;
+// A cgroup that is to be looked at, and the CPUs of the nearest one upwards that has some to say.
+struct place {
+	char *path; // in the file system
+	struct cpuset whole;
+};
 
-	return fstatat(look->host->root, path + 1, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_nlink == 3;
+struct places {
+	struct place *items;
+	size_t count;
+};
+
+static void place_finish(struct place *place)
+{
+	free(place->path);
 }
 
-static void consider_threads(struct look *look, pid_t pid, struct task_list *out)
+static void places_finish(struct places *places)
 {
-	AUTO_FREE char *path = mem_printf("/proc/%d/task", (int)pid);
-	AUTO_STRV struct strv tids = { 0 };
-	int tid;
-
-	if (is_single(look, path)) {
-		consider(look, pid, out);
-		return;
-	}
-	change_list(look->host, path, &tids);
-	for (size_t i = 0; i < tids.count; i++) {
-		if (str_parse_int(tids.items[i], &tid) && tid > 0)
-			consider(look, tid, out);
-	}
+	while (places->count)
+		place_finish(&places->items[--places->count]);
+	free(places->items);
 }
 
-int tasks_list_narrow(struct change_host *host, struct task_list *out)
+static void add_children(struct change_host *host, const struct place *place, struct places *out)
 {
-	CLEANUP(look_finish) struct look look = { .host = host };
 	AUTO_STRV struct strv names = { 0 };
-	int r = change_list_folders(host, "/proc", &names), pid;
 
-	*out = (struct task_list){ 0 };
+	change_list_folders(host, place->path, &names);
+	for (size_t i = 0; i < names.count; i++) {
+		char *path = mem_printf("%s/%s", place->path, names.items[i]);
+
+		*MEM_PUSH(out->items, out->count) = (struct place){ path, place->whole };
+	}
+}
+
+// Not change_read_text: of a long list a read gives only as much as the kernel has room for at once.
+static int read_threads(struct change_host *host, const char *cgroup, struct str *out)
+{
+	AUTO_FREE char *path = mem_printf("%s/cgroup.threads", cgroup);
+	AUTO_CLOSE int fd = change_open(host, path, O_RDONLY | O_NOCTTY | O_NONBLOCK, 0);
+
+	return fd < 0 ? fd : io_read_all(fd, out, THREADS_MAX_BYTES);
+}
+
+static int look_at(struct change_host *host, struct place *place, struct task_list *out)
+{
+	AUTO_FREE char *file = mem_printf("%s/cpuset.cpus.effective", place->path);
+	AUTO_STR struct str text = { 0 };
+	int r = read_threads(host, place->path, &text);
+	const char *at = str_text(&text);
+	char *end;
+
 	if (r < 0)
 		return r;
-	read_whole(host, "/", &look.root);
-	for (size_t i = 0; i < names.count; i++) {
-		if (str_parse_int(names.items[i], &pid) && pid > 0)
-			consider_threads(&look, pid, out);
+	read_list(host, file, &place->whole);
+	for (long tid = strtol(at, &end, 10); end != at; tid = strtol(at, &end, 10)) {
+		// 0: one outside of our PID namespace, whom nobody here could name
+		if (tid > 0)
+			consider(host, (pid_t)tid, &place->whole, out);
+		at = end;
+	}
+	return 0;
+}
+
+// By cgroups and not by way of /proc, where each process costs much more to be named: each thread is in just one, and
+// the kernel's own are all in the root (Linux, Documentation/admin-guide/cgroup-v2.rst, "Processes" and "Threads").
+int tasks_list_narrow(struct change_host *host, struct task_list *out)
+{
+	CLEANUP(places_finish) struct places places = { 0 };
+	struct place root = { .path = mem_dup(CGROUPS) };
+	int r;
+
+	*out = (struct task_list){ 0 };
+	read_whole(host, "/", &root.whole);
+	*MEM_PUSH(places.items, places.count) = root;
+	for (bool first = true; places.count; first = false) {
+		CLEANUP(place_finish) struct place place = places.items[--places.count];
+
+		// one that is gone by now has none
+		r = look_at(host, &place, out);
+		if (r < 0 && first)
+			return r;
+		if (r == 0)
+			add_children(host, &place, &places);
 	}
 	return 0;
 }
@@ -180,9 +204,9 @@ int task_read(struct change_host *host, pid_t tid, uint64_t start, struct cpuset
 
 void task_read_whole(struct change_host *host, pid_t tid, struct cpuset *whole)
 {
-	CLEANUP(look_finish) struct look look = { .host = host };
+	AUTO_FREE char *cgroup = read_cgroup(host, tid);
 
-	*whole = *look_whole(&look, tid);
+	read_whole(host, cgroup, whole);
 }
 
 bool task_has(struct change_host *host, pid_t tid, const struct cpuset *cpus)
