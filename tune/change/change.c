@@ -8,6 +8,7 @@
 #include "base/str.h"
 #include "tune/change/apart.h"
 #include "tune/change/kind.h"
+#include "tune/change/tasks.h"
 
 #include <ctype.h>
 #include <fcntl.h>
@@ -128,6 +129,7 @@ void change_host_finish(struct change_host *host)
 	while (host->n_held)
 		change_held_drop(host, &host->held[host->n_held - 1]);
 	free(host->held);
+	tasks_forget(host);
 	if (host->root >= 0)
 		close(host->root);
 	*host = (struct change_host)CHANGE_HOST_CLOSED;

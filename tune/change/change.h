@@ -129,6 +129,7 @@ struct change_host {
 	int (*remove_cgroup)(void *context, const char *path);
 	void *context;
 	unsigned long writes;
+	struct cpuset *root_cpus; // see tasks.h; NULL until it is asked for
 	struct apart *apart; // for what may hang; NULL until it is needed, and after change_host_rest
 	struct change_kept {
 		const char *path; // NULL: none; borrowed

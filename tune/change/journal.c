@@ -139,6 +139,7 @@ int journal_apply(struct journal *journal, struct journal_world *world, const st
 		r = lock_take(world->lock, err);
 	if (r < 0)
 		return r;
+	tasks_forget(world->host);
 	r = journal_file_catch_up(journal, true, err);
 	if (r == 0 && kind->disturbs && kind->disturbs(change, change->want))
 		r = walk_note_tasks(&walk, &tasks, read_turn(), err);
@@ -254,6 +255,7 @@ static int walk_back(struct journal *journal, struct journal_world *world, const
 		walk_report(&walk, NULL, true, mem_printf("nothing was undone: %s", err.text));
 		return r;
 	}
+	tasks_forget(world->host);
 	r = journal_file_catch_up(journal, true, &err);
 	if (r < 0) {
 		walk_report(&walk, NULL, true, mem_printf("nothing was undone: %s", err.text));

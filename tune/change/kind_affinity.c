@@ -44,6 +44,8 @@ static char *judge(struct change_host *host, pid_t tid, const char *was, const s
 		return cpuset_text(now);
 	if (cpuset_equal(now, &before))
 		return mem_dup(was);
+	if (task_has_all(host, now, &before))
+		return mem_dup(lost);
 	task_read_whole(host, tid, &whole);
 	possible = before;
 	cpuset_and(&possible, &whole);
@@ -52,6 +54,17 @@ static char *judge(struct change_host *host, pid_t tid, const char *was, const s
 	if (cpuset_contains(now, &whole) || cpuset_contains(&before, now))
 		return mem_dup(lost);
 	return mem_dup(was);
+}
+
+// For one record it is asked only once who has the number: until somebody else could, all others had to be given away.
+static int check_once(struct change_host *host, const struct change *change, pid_t tid, uint64_t start)
+{
+	bool kept_open = str_eq(host->kept.path, change->path);
+	int r = kept_open && host->kept.seen ? 0 : task_check(host, tid, start);
+
+	if (r == 0 && kept_open)
+		mem_set(&host->kept.seen, "the same");
+	return r;
 }
 
 static int affinity_read(struct change_host *host, const struct change *change, char **value,
@@ -65,13 +78,16 @@ static int affinity_read(struct change_host *host, const struct change *change, 
 	*value = NULL;
 	if (!parse_task(change->path, &tid, &start))
 		return err_set(err, -EINVAL, "%s: not a task", change->path);
-	r = task_read(host, tid, start, &now);
+	r = task_read(host, tid, &now);
+	if (r == 0)
+		*value = is_kept(change) ? judge(host, tid, change->was, &now) : cpuset_text(&now);
+	// whose they are matters only where they are to be written
+	if (r == 0 && !(is_kept(change) && str_eq(*value, change->was)))
+		r = check_once(host, change, tid, start);
 	if (r < 0 && r != -ESRCH)
 		return err_sys(err, r, "looking at the affinity of task %d", (int)tid);
 	if (r == -ESRCH)
-		*value = mem_dup(gone);
-	else
-		*value = is_kept(change) ? judge(host, tid, change->was, &now) : cpuset_text(&now);
+		mem_set(value, gone);
 	return 0;
 }
 
@@ -85,7 +101,9 @@ static int affinity_write(struct change_host *host, const struct change *change,
 
 	if (!parse_task(change->path, &tid, &start) || !value || !cpuset_parse_list(&cpus, value))
 		return err_set(err, -EINVAL, "%s: not a task or not CPUs: %s", change->path, value ?: "nothing");
-	r = task_write(host, tid, start, &cpus);
+	r = check_once(host, change, tid, start);
+	if (r == 0)
+		r = task_write(host, tid, &cpus);
 	// -EINVAL: its cgroup has none of them any more, which is not for us to mend
 	if (r < 0 && r != -ESRCH && !(r == -EINVAL && is_kept(change)))
 		return err_sys(err, r, "giving task %d the CPUs %s", (int)tid, value);

@@ -152,7 +152,8 @@ static int look_at(struct change_host *host, struct place *place, struct task_li
 
 	if (r < 0)
 		return r;
-	read_list(host, file, &place->whole);
+	if (!read_list(host, file, &place->whole) && cpuset_is_empty(&place->whole))
+		read_list(host, "/sys/devices/system/cpu/online", &place->whole);
 	for (long tid = strtol(at, &end, 10); end != at; tid = strtol(at, &end, 10)) {
 		// 0: one outside of our PID namespace, whom nobody here could name
 		if (tid > 0)
@@ -167,12 +168,10 @@ static int look_at(struct change_host *host, struct place *place, struct task_li
 int tasks_list_narrow(struct change_host *host, struct task_list *out)
 {
 	CLEANUP(places_finish) struct places places = { 0 };
-	struct place root = { .path = mem_dup(CGROUPS) };
 	int r;
 
 	*out = (struct task_list){ 0 };
-	read_whole(host, "/", &root.whole);
-	*MEM_PUSH(places.items, places.count) = root;
+	*MEM_PUSH(places.items, places.count) = (struct place){ .path = mem_dup(CGROUPS) };
 	for (bool first = true; places.count; first = false) {
 		CLEANUP(place_finish) struct place place = places.items[--places.count];
 
@@ -192,14 +191,34 @@ void task_list_finish(struct task_list *list)
 	*list = (struct task_list){ 0 };
 }
 
-int task_read(struct change_host *host, pid_t tid, uint64_t start, struct cpuset *cpus)
+int task_check(struct change_host *host, pid_t tid, uint64_t start)
 {
 	struct process_stat stat;
 	int r = read_stat(host, tid, &stat);
 
-	if (r == 0 && stat.start != start)
-		r = -ESRCH;
-	return r < 0 ? r : get_affinity(host, tid, cpus);
+	return r == 0 && stat.start != start ? -ESRCH : r;
+}
+
+int task_read(struct change_host *host, pid_t tid, struct cpuset *cpus)
+{
+	return get_affinity(host, tid, cpus);
+}
+
+bool task_has_all(struct change_host *host, const struct cpuset *cpus, const struct cpuset *before)
+{
+	struct cpuset *all = host->root_cpus;
+
+	if (!all) {
+		all = host->root_cpus = mem_new(1, sizeof(*all));
+		if (!read_list(host, CGROUPS "/cpuset.cpus.effective", all))
+			cpuset_zero(all);
+	}
+	return !cpuset_is_empty(all) && cpuset_contains(cpus, all) && !cpuset_contains(before, all);
+}
+
+void tasks_forget(struct change_host *host)
+{
+	free(take(host->root_cpus));
 }
 
 void task_read_whole(struct change_host *host, pid_t tid, struct cpuset *whole)
@@ -216,12 +235,7 @@ bool task_has(struct change_host *host, pid_t tid, const struct cpuset *cpus)
 	return get_affinity(host, tid, &now) == 0 && cpuset_equal(&now, cpus);
 }
 
-int task_write(struct change_host *host, pid_t tid, uint64_t start, const struct cpuset *cpus)
+int task_write(struct change_host *host, pid_t tid, const struct cpuset *cpus)
 {
-	struct process_stat stat;
-	int r = read_stat(host, tid, &stat);
-
-	if (r == 0 && stat.start != start)
-		r = -ESRCH;
-	return r < 0 ? r : set_affinity(host, tid, cpus);
+	return set_affinity(host, tid, cpus);
 }

@@ -28,11 +28,20 @@ struct task_list {
 int tasks_list_narrow(struct change_host *host, struct task_list *out);
 void task_list_finish(struct task_list *list);
 
-// The task's affinity. -ESRCH: it is gone, or another one by now.
-int task_read(struct change_host *host, pid_t tid, uint64_t start, struct cpuset *cpus);
+// Whether the number is still this task's: a task is known by when it began, too. -ESRCH: it is gone, or another one's
+// by now.
+int task_check(struct change_host *host, pid_t tid, uint64_t start);
+// The affinity of whoever has this number. -ESRCH: nobody.
+int task_read(struct change_host *host, pid_t tid, struct cpuset *cpus);
 // All CPUs of its cgroup.
 void task_read_whole(struct change_host *host, pid_t tid, struct cpuset *whole);
+// Whether who has `cpus`, and had `before`, has all that its cgroup can give, as far as that is sure without asking
+// which one it is: none has more than the root, or it is a partition and has nothing of the root's (Linux,
+// Documentation/admin-guide/cgroup-v2.rst, "Cpuset Interface Files"). What the root has is asked once, up to
+// tasks_forget.
+bool task_has_all(struct change_host *host, const struct cpuset *cpus, const struct cpuset *before);
+void tasks_forget(struct change_host *host);
 // Whether whoever has this number has just these, so that there is nothing to give back.
 bool task_has(struct change_host *host, pid_t tid, const struct cpuset *cpus);
 // As much of `cpus` as its cgroup has. -EINVAL: nothing of it; -ESRCH: gone.
-int task_write(struct change_host *host, pid_t tid, uint64_t start, const struct cpuset *cpus);
+int task_write(struct change_host *host, pid_t tid, const struct cpuset *cpus);

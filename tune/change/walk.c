@@ -250,8 +250,8 @@ static void give_tasks_back(struct walk *walk)
 	for (size_t i = 0; walk->tasks && i < walk->tasks->count; i++) {
 		const struct task *task = &walk->tasks->items[i];
 
-		if (!task_has(host, task->tid, &task->cpus) && change_host_before_write(host) == 0 &&
-		    task_write(host, task->tid, task->start, &task->cpus) == 0)
+		if (!task_has(host, task->tid, &task->cpus) && task_check(host, task->tid, task->start) == 0 &&
+		    change_host_before_write(host) == 0 && task_write(host, task->tid, &task->cpus) == 0)
 			change_host_after_write(host);
 	}
 }
@@ -268,6 +268,8 @@ int walk_write(struct walk *walk, const struct change_kind *kind, const struct c
 	if (r == 0)
 		change_host_after_write(host);
 	// a write that failed half-way may have moved them, too
+	if (kind->disturbs)
+		tasks_forget(host);
 	if (kind->disturbs && kind->disturbs(change, value))
 		give_tasks_back(walk);
 	return r;
