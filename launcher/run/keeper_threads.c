@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "launcher/guest/message.h"
 #include "launcher/plan/plan.h"
+#include "tune/cgroup.h"
 #include "tune/host/process.h"
 #include "tune/pin.h"
 
@@ -96,6 +97,33 @@ int keeper_pin_others(struct keeper *keeper, struct err *err)
 	return r;
 }
 
+static int keep_near(const struct keeper *keeper, const struct plan_pin *emulator, pid_t tid, struct err *err)
+{
+	int r = 0;
+
+	if (keeper->partition)
+		r = cgroup_move_process(keeper->state.plan->isolation.cgroup, tid, err);
+	return r < 0 ? r : pin_apply(tid, &emulator->cpus, &emulator->sched, err);
+}
+
+// The kernel makes this thread for a guest and leaves it among the host's, where a guest's timer would be as late as
+// any task that waits for its turn. It ends with QEMU, so there is nothing to put back.
+static void keep_timers_near(const struct keeper *keeper)
+{
+	const struct plan_pin *emulator = find_pin(keeper->state.plan, PIN_EMULATOR);
+	struct thread_list list;
+	struct err err = ERR_NONE;
+
+	if (geteuid() != 0 || !keeper->state.plan->kvm || !emulator || cpuset_is_empty(&emulator->cpus))
+		return;
+	process_list_timers(keeper->qemu.pid, &list);
+	for (size_t i = 0; i < list.count; i++) {
+		if (keep_near(keeper, emulator, list.tids[i], &err) < 0)
+			log_info("the kernel's timer thread for the guest stays where it is: %s", err.text);
+	}
+	thread_list_finish(&list);
+}
+
 int keeper_check_all_pinned(const struct keeper *keeper, struct err *err)
 {
 	const struct plan *plan = keeper->state.plan;
@@ -123,6 +151,8 @@ void keeper_rescan(struct keeper *keeper)
 
 	if (keeper_pin_others(keeper, &err) < 0 && err.code != -ESRCH)
 		log_warning("%s", err.text);
+	if (keeper->rescans == 0)
+		keep_timers_near(keeper);
 	keeper_check_pins(keeper);
 	keeper_steer_interrupts(keeper);
 	keeper->rescan_at = 0;

@@ -165,19 +165,34 @@ int process_read_name(pid_t pid, char *buf, size_t size)
 }
 
 // Anybody may call a program "vhost-1234"; only the kernel makes kernel threads.
-static bool is_vhost_of(pid_t thread, pid_t pid)
+static bool is_helper_of(pid_t thread, pid_t pid, const char *prefix)
 {
 	char want[PATH_SIZE], name[PATH_SIZE];
 	struct process_stat fields;
 
-	snprintf(want, sizeof(want), "vhost-%d", (int)pid);
+	snprintf(want, sizeof(want), "%s%d", prefix, (int)pid);
 	return process_read_name(thread, name, sizeof(name)) == 0 && str_eq(name, want) &&
 	       read_stat(thread, &fields) == 0 && fields.kernel;
+}
+
+static bool is_vhost_of(pid_t thread, pid_t pid)
+{
+	return is_helper_of(thread, pid, "vhost-");
+}
+
+static bool is_timer_of(pid_t thread, pid_t pid)
+{
+	return is_helper_of(thread, pid, "kvm-pit/");
 }
 
 int process_list_vhost(pid_t pid, struct thread_list *out)
 {
 	return list_numbers("/proc", is_vhost_of, pid, out);
+}
+
+int process_list_timers(pid_t pid, struct thread_list *out)
+{
+	return list_numbers("/proc", is_timer_of, pid, out);
 }
 
 void process_read_boot_id(char *buf, size_t size)

@@ -44,6 +44,9 @@ void thread_list_finish(struct thread_list *list);
 
 // Kernel threads named vhost-PID for this process (Linux before 6.4; later ones are in its task list).
 int process_list_vhost(pid_t pid, struct thread_list *out);
+// Kernel threads named kvm-pit/PID: each rings the 8254 timer of one guest of this process, on whatever CPUs the host
+// has for its own (Linux 6.1, arch/x86/kvm/i8254.c, kvm_create_pit).
+int process_list_timers(pid_t pid, struct thread_list *out);
 
 // The id of this boot, "" where the kernel does not say.
 void process_read_boot_id(char *buf, size_t size);

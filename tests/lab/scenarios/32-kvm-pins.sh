@@ -21,10 +21,25 @@ while read -r thread tid cpus policy; do
 	expect "  its class" "$(chrt -p "$tid" | sed 's/.*: //' | xargs), $policy" "SCHED_RR|SCHED_RESET_ON_FORK 1, rr:1"
 	[[ $cpus != "$emulator" ]] || fail "the emulator runs there, too"
 done <"$SCRATCH/threads"
-helper=$(pgrep "^kvm-nx-lpage" | xargs)
-[[ $helper ]] || fail "the kernel has no thread of its own for this guest"
-for tid in $helper; do
-	expect "the kernel's thread" "$(chrt -p "$tid" | sed 's/.*: //' | xargs) $(taskset -cp "$tid" | sed 's/.*: //')" \
-		"SCHED_OTHER 0 $emulator"
-done
+# kept NAME: of this guest's kernel threads
+kept() {
+	local tid tids
+
+	tids=$(pgrep "^$1" | xargs)
+	[[ $tids ]] || fail "the kernel has no $1 for this guest"
+	for tid in $tids; do
+		expect "the kernel's $1" \
+			"$(chrt -p "$tid" | sed 's/.*: //' | xargs) $(taskset -cp "$tid" | sed 's/.*: //')" \
+			"SCHED_OTHER 0 $emulator"
+	done
+}
+timer_is_near() {
+	[[ $(taskset -cp "$(pgrep ^kvm-pit/)" | sed 's/.*: //') == "$emulator" ]]
+}
+
+kept kvm-nx-lpage
+wait_until "the timer" timer_is_near # once the guest runs, and not before
+kept kvm-pit/
+[[ $(plan pinned .isolation.method) != partition ]] ||
+	expect "  in" "$(<"/proc/$(pgrep ^kvm-pit/)/cgroup")" "0::/vfiorun-pinned"
 stop pinned
