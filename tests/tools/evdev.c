@@ -13,6 +13,8 @@
 //					µs from then until inotify tells of its node, until what it sends arrives by
 //					the switcher's copy of it
 //	evdev node NAME [PHYS]		the node of the device of that name, whose phys begins so
+//	evdev leds NODE			codes of the LEDs that are lit
+//	evdev light NODE LED 0|1	puts one on or out, as whoever reads the device does
 #include "base/cleanup.h"
 #include "base/mem.h"
 #include "base/str.h"
@@ -75,6 +77,27 @@ static int held(char **words)
 		return 1;
 	print_bits(keys.bits, KEY_CNT);
 	return 0;
+}
+
+static int leds(char **words)
+{
+	uint64_t lit = 0;
+
+	if (ioctl(open_node(words[0]), EVIOCGLED(sizeof(lit)), &lit) < 0)
+		return 1;
+	print_bits(&lit, LED_CNT);
+	return 0;
+}
+
+static int light(char **words)
+{
+	struct input_event events[2];
+
+	memset(events, 0, sizeof(events));
+	events[0].type = EV_LED;
+	events[0].code = (uint16_t)atoi(words[1]);
+	events[0].value = atoi(words[2]);
+	return write(open_node(words[0]), events, sizeof(events)) != (ssize_t)sizeof(events);
 }
 
 static int calm(char **words)
@@ -203,13 +226,18 @@ static int make(char **words)
 	return 0;
 }
 
-static void send_key(int fd, uint16_t code, int value)
+// One report: this key goes down, that one up; 0: none.
+static void send_keys(int fd, int down, int up)
 {
-	struct input_event events[2];
+	struct input_event events[3];
+	size_t n = 0;
 
 	memset(events, 0, sizeof(events));
-	events[0] = (struct input_event){ .type = EV_KEY, .code = code, .value = value };
-	if (write(fd, events, sizeof(events)) < 0)
+	if (down)
+		events[n++] = (struct input_event){ .type = EV_KEY, .code = (uint16_t)down, .value = 1 };
+	if (up)
+		events[n++] = (struct input_event){ .type = EV_KEY, .code = (uint16_t)up, .value = 0 };
+	if (write(fd, events, (n + 1) * sizeof(events[0])) < 0)
 		exit(1);
 }
 
@@ -223,13 +251,15 @@ static long long now_us(void)
 
 enum { BURST = 8 };
 
-// Overlapping, as hands type: a key goes down before the last one is up. What is late comes in short bursts: the kernel
-// keeps 64 events for who reads, and no device sends at once what it could not send while this machine stood still.
+// Overlapping, as hands type: a report has a key that goes down and the last one, which goes up. What is late comes in
+// short bursts: the kernel keeps 64 events for who reads, and no device sends at once what it could not send while this
+// machine stood still.
 static int storm(char **words)
 {
 	int fd = make_device(words[0], true), rate = atoi(words[1]);
 	struct pollfd end = { .fd = STDIN_FILENO, .events = POLLIN };
 	long long due, sent = 0;
+	int last = 0;
 	char go;
 
 	if (read(STDIN_FILENO, &go, 1) != 1)
@@ -240,13 +270,11 @@ static int storm(char **words)
 		due = due < late ? late : due;
 		if (poll(&end, 1, due > now ? (int)((due - now) / 1000) : 0) != 0)
 			break;
-		send_key(fd, (uint16_t)(KEY_1 + sent % 8), 1);
-		if (sent)
-			send_key(fd, (uint16_t)(KEY_1 + (sent - 1) % 8), 0);
-		sent++;
+		send_keys(fd, KEY_1 + (int)(sent % 8), last);
+		last = KEY_1 + (int)(sent++ % 8);
 	}
-	if (sent)
-		send_key(fd, (uint16_t)(KEY_1 + (sent - 1) % 8), 0);
+	if (last)
+		send_keys(fd, 0, last);
 	printf("%lld\n", sent);
 	fflush(stdout);
 	return pause(); // it is unplugged by whoever kills us
@@ -350,8 +378,8 @@ static const struct {
 	int words;
 	int (*run)(char **words);
 } commands[] = {
-	{ "watch", 1, watch }, { "held", 1, held }, { "free", 1, is_free }, { "grab", 1, grab },
-	{ "make", 2, make }, { "storm", 2, storm },
+	{ "watch", 1, watch }, { "held", 1, held }, { "leds", 1, leds },   { "light", 3, light },
+	{ "free", 1, is_free }, { "grab", 1, grab }, { "make", 2, make }, { "storm", 2, storm },
 	{ "pickups", 2, pickups }, { "calm", 1, calm }, { "node", 1, print_node },
 };
 
@@ -361,7 +389,7 @@ int main(int argc, char **argv)
 		if (strcmp(commands[i].word, argv[1]) == 0 && argc - 2 >= commands[i].words)
 			return commands[i].run(argv + 2);
 	}
-	fputs("usage: evdev watch|held|calm|grab|free NODE, node NAME [PHYS], "
+	fputs("usage: evdev watch|held|leds|calm|grab|free NODE, light NODE LED 0|1, node NAME [PHYS], "
 	      "make NAME keyboard|mouse, storm NAME RATE, pickups NAME ROUNDS\n", stderr);
 	return 2;
 }

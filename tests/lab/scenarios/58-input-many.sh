@@ -46,10 +46,17 @@ ups() {
 	grep -c ':0$' "$1"
 }
 
-# switch_often: a storm comes, and the series is switched to and fro. Sets `sent`, its presses; what came of it is in
-# $SCRATCH/host and $SCRATCH/guest.
+# tell_rate SWITCHES PRESSES MICROSECONDS: a report has a press, the release of the last, and its end
+tell_rate() {
+	local reports=$(($2 * 1000000 / $3))
+
+	echo "$1 switches, $2 presses in $(($3 / 1000)) ms: $((reports * 3)) events a second, $((reports * 2)) of them keys"
+}
+
+# switch_often: a storm comes, and the series is switched to and fro. Sets `sent`, its presses, and `took`, their
+# microseconds; what came of it is in $SCRATCH/host and $SCRATCH/guest.
 switch_often() {
-	local i begun took storm reins talker answer pid
+	local i begun storm reins talker answer pid
 
 	rm -f "$SCRATCH/reins"
 	mkfifo "$SCRATCH/reins"
@@ -67,7 +74,7 @@ switch_often() {
 	taskset --cpu-list --pid 0 $storm >/dev/null
 	vfiorun switch many host
 	guest_forget many
-	begun=$SECONDS
+	begun=${EPOCHREALTIME/./}
 	printf . >&"$reins"
 	coproc talker { "$TOOLS/talk" /run/vfiorun/many/control.sock "$series"; }
 	for ((i = 0; i < series; i++)); do
@@ -79,8 +86,8 @@ switch_often() {
 	exec {reins}>&-
 	wait_until "the storm ends" finished
 	sent=$(tail -n 1 "$SCRATCH/storm")
-	took=$((SECONDS - begun + 1))
-	echo "$series switches, $sent presses: more than $((sent * 2 / took)) events a second"
+	took=$((${EPOCHREALTIME/./} - begun))
+	tell_rate $series "$sent" $took
 	wait_until "all is read" all_read
 	host_says | tr ' ' '\n' >"$SCRATCH/host"
 	guest_says many | tr ' ' '\n' >"$SCRATCH/guest"
@@ -96,8 +103,8 @@ clone_is_gone() {
 	! clone_of storm
 }
 
-# Whoever looks at the host's side is no quicker than a busy machine lets it be, and says so: that series does not count.
-failures=0
+# Whoever looks at the host's side is no quicker than a busy machine lets it be, and says so: it is made once more then.
+failures=0 presses=0 duration=0
 for ((counted = 0; counted < switches; )); do
 	switch_often
 	if grep -q dropped "$SCRATCH/host.events"; then
@@ -107,9 +114,10 @@ for ((counted = 0; counted < switches; )); do
 	fi
 	expect "released on the host" "$(ups "$SCRATCH/host")" "$(downs "$SCRATCH/host")"
 	expect "presses on both sides" "$(($(downs "$SCRATCH/host") + $(downs "$SCRATCH/guest")))" "$sent"
-	((counted += series))
+	((counted += series, presses += sent, duration += took))
 done
-echo "$counted switches"
+echo "In all, of $rate keys a second asked for:"
+tell_rate $counted $presses $duration
 echo "Unplugged and plugged in again:"
 vfiorun switch many guest
 for ((i = 0; i < rounds; i++)); do

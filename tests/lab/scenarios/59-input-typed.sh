@@ -1,7 +1,8 @@
 #!/bin/bash
-# Keys typed on the USB keyboard, from outside, arrive in a guest's Linux once and in order, also across switches, and so
-# does what a mouse does.
-# lab: full limit=1200
+# Keys typed on the USB keyboard, from outside, arrive in a guest's Linux once and in order, also across switches, and
+# so does what a mouse does, with virtio-host and by PS/2; and with virtio-host the guest's LEDs are the keyboard's, and
+# fine wheels turn.
+# lab: full limit=2400
 . tests/lab/lib.sh
 . tests/lab/input.sh
 
@@ -30,7 +31,7 @@ listens() {
 	done
 }
 
-# linux NAME KEYBOARD: a guest whose Linux has that keyboard, and tells what it gets
+# linux NAME KEYBOARD WORDS: a guest whose Linux has that keyboard, by this line of [input], and tells what it gets
 linux() {
 	profile "$1" <<-END
 		[vm]
@@ -46,6 +47,7 @@ linux() {
 		cmdline = console=ttyS0 quiet mitigations=off nowatchdog no_timer_check cryptomgr.notests guest.do=events
 		[input]
 		mouse = name:fine mouse
+		$3
 	END
 	wait_until "a plan" planned "$1"
 	start "$1"
@@ -88,7 +90,20 @@ by_chord() {
 	release ctrl_r ctrl
 }
 
-# typed NAME: on both sides, over command and chord, with a key held, and fast
+# type_alphabet: as fast as it goes. Sets `alphabet` to what shall come of it.
+type_alphabet() {
+	local row code i
+
+	alphabet=
+	for row in 16qwertyuiop 30asdfghjkl 44zxcvbnm; do
+		for ((i = 2, code = ${row:0:2}; i < ${#row}; i++, code++)); do
+			type_key "${row:i:1}"
+			alphabet+=" $code:1 $code:0"
+		done
+	done
+}
+
+# typed NAME: on both sides, over command and chord, with a key held, fast, and more than queues hold
 typed() {
 	local got=
 
@@ -118,6 +133,8 @@ typed() {
 	done
 	got+=" 16:1 16:0 17:1 17:0 18:1 18:0 19:1 19:0 20:1 20:0"
 	both "$got" "35:1 35:0 45:1 45:0 21:1 21:0"
+	type_alphabet
+	both "$got$alphabet" "35:1 35:0 45:1 45:0 21:1 21:0"
 }
 
 # moved WHAT...: the guest's mouse said so
@@ -129,9 +146,24 @@ moved() {
 	done
 }
 
-# move_mouse: to the right, and a click with each of five buttons
+# sums AXIS VALUE: so far it was moved by so much in all
+sums() {
+	local sum
+
+	sum=$(tr -d '\r' <"$console" |
+		awk -v axis="$1" '/guest: event[0-9]+ 2 / && $(NF - 1) == axis { n += $NF } END { print n + 0 }')
+	[[ $sum == "$2" ]]
+}
+
+# clicked TIMES
+clicked() {
+	[[ $(grep -cE 'guest: event[0-9]* 1 272 1\b' "$console") -eq $1 ]]
+}
+
+# move_mouse: to the right, a click with each of five buttons, seven steps of the wheel, six of them in one report, and
+# all at once more than a guest as slow as this one takes, with a button that stays down
 move_mouse() {
-	local button
+	local button i
 
 	echo 2:0:5 >&"$moves"
 	for button in 272 273 274 275 276; do
@@ -140,7 +172,17 @@ move_mouse() {
 		echo 1:$button:0 >&"$moves"
 		moved "1 $button 0"
 	done
-	moved "2 0 5"
+	wait_until "it has moved" sums 0 5
+	echo 2:8:1 2:11:120 >&"$moves"
+	echo 2:8:6 2:11:720 >&"$moves"
+	wait_until "the wheel has turned" sums 8 7
+	for ((i = 0; i < 20; i++)); do
+		echo 2:0:1
+	done >&"$moves"
+	echo 1:272:1 >&"$moves"
+	wait_until "it has moved all the way" sums 0 25
+	wait_until "its button is down" clicked 2
+	echo 1:272:0 >&"$moves"
 }
 
 # ends NAME: and nothing was lost by who looks
@@ -152,10 +194,42 @@ ends() {
 	stop "$1"
 }
 
-linux typed "AT Translated"
-typed typed
+# lit LED...: exactly these of the real keyboard
+lit() {
+	[[ $(evdev leds "$real" | xargs) == "$*" ]]
+}
+
+has_led() {
+	[[ " $(evdev leds "$real" | xargs) " == *" $1 "* ]]
+}
+
+echo "With virtio-host:"
+linux whole "vfiorun keyboard of whole" "transport = virtio-host"
+typed whole
 move_mouse
-ends typed
+echo "The wheel by a third of a step, and to the side:"
+echo 2:11:40 >&"$moves"
+echo 2:6:1 2:12:120 >&"$moves"
+moved "2 11 40" "2 6 1" "2 12 120"
+echo "Caps Lock is lit while the guest has the keyboard, and what the host had lit when the host has it:"
+vfiorun switch whole host
+wait_until "nothing is lit" lit
+evdev light "$clone" 2 1
+wait_until "the host's Scroll Lock is lit" lit 2
+vfiorun switch whole guest
+type_key caps_lock
+wait_until "Caps Lock is lit" has_led 1
+vfiorun switch whole host
+wait_until "only Scroll Lock is lit" lit 2
+vfiorun switch whole guest
+wait_until "Caps Lock is lit again" has_led 1
+# at QEMU's end the kernel lights on all keyboards what its console has
+ends whole
+echo "With QEMU's PS/2 keyboard and mouse:"
+linux old "AT Translated" "sink = ps2"
+typed old
+move_mouse
+ends old
 exec {moves}>&-
 wait $mouse
 no_input_modules
