@@ -214,7 +214,9 @@ void commands_print_help(struct str *out)
 	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
 		AUTO_FREE char *left = mem_printf("%s %s", table[i].name, table[i].synopsis);
 
-		str_addf(out, "  %-29s %s\n", left, table[i].summary);
+		// one that is too long has its line to itself
+		str_addf(out, "  %-29s", left);
+		str_addf(out, strlen(left) > 29 ? "\n%32s%s\n" : "%1s%s\n", "", table[i].summary);
 	}
 	str_add(out, "\n`vfiorun help COMMAND` says more; "
 		     "vfiorun(1) and vfiorun.conf(5) say all.\n");
