@@ -10,9 +10,9 @@ asked=build/latency-lab.words
 read -ra words <"$asked"
 unset SCRATCH
 scripts/bench-latency "${words[@]}" --out /mnt/lab/latency
-arms=(bare chrt vfiorun)
-! command -v libvirtd >/dev/null || arms+=(libvirt)
-for arm in "${arms[@]}"; do
+# behind "--rounds N --seconds S"
+for arm in "${words[@]:4}"; do
+	[[ $arm != libvirt ]] || command -v libvirtd >/dev/null || continue
 	grep -Eq "^$arm +[0-9.]+ +[0-9.]+ \| +[0-9.]+ +[0-9.]+ +[0-9.]+ +[0-9]+ \| +[1-9]" /mnt/lab/latency/table.txt ||
 		fail "no figures of $arm"
 done
