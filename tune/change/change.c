@@ -15,6 +15,7 @@
 #include <linux/openat2.h>
 #include <stdarg.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 
 // No line that matters is longer, and what has none to offer is not read for ever.
@@ -336,14 +337,27 @@ int change_write_line(struct change_host *host, const char *path, const char *te
 	return fd < 0 ? fd : write_at_once(fd, line, strlen(line));
 }
 
+// A directory has a link for each one in it, beside its own two, in those file systems that count them at all (of
+// cgroups and sysfs: Linux, fs/kernfs/inode.c, kernfs_refresh_inode).
+static bool has_no_folder(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && st.st_nlink == 2;
+}
+
 static int list(struct change_host *host, const char *path, bool folders, struct strv *names)
 {
-	int fd = change_open(host, path, O_RDONLY | O_DIRECTORY, 0);
-	AUTO_CLOSEDIR DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	AUTO_CLOSE int fd = change_open(host, path, O_RDONLY | O_DIRECTORY, 0);
+	AUTO_CLOSEDIR DIR *dir = NULL;
 	const struct dirent *entry;
 
+	if (fd >= 0 && folders && has_no_folder(fd))
+		return 0;
+	dir = fd < 0 ? NULL : fdopendir(fd);
 	if (!dir)
 		return fd < 0 ? fd : -errno;
+	take_fd(&fd); // is the directory's now
 	while ((entry = readdir(dir))) {
 		if (folders && entry->d_type != DT_DIR && entry->d_type != DT_UNKNOWN)
 			continue;

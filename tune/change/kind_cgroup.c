@@ -47,6 +47,8 @@ static int cgroup_read(struct change_host *host, const struct change *change, ch
 		return err_sys(err, fd < 0 ? fd : -errno, "looking at %s", change->path);
 	change_read_line(host, path, &type);
 	// the kernel numbers the directories of this file system and gives no number twice
+	if (str_eq(host->kept.path, change->path))
+		mem_set(&host->kept.seen, type ?: "");
 	*value = mem_printf("%s id=%llu", str_eq(type, "threaded") ? "threaded" :
 			    is_scope(change)		  ? "scope" :
 							    "domain",
@@ -84,11 +86,12 @@ static bool wait_gone(struct change_host *host, const char *path, int timeout_ms
 static int evict(struct change_host *host, const struct change *change, struct err *err)
 {
 	AUTO_FREE char *parent = mem_dupn(change->path, (size_t)(strrchr(change->path, '/') - change->path));
-	AUTO_FREE char *type_path = mem_printf("%s/cgroup.type", change->path), *type = NULL;
+	AUTO_FREE char *type_path = mem_printf("%s/cgroup.type", change->path), *type = take(host->kept.seen);
 	AUTO_FREE char *from = NULL, *to = NULL;
 	const char *file;
 
-	change_read_line(host, type_path, &type);
+	if (!type)
+		change_read_line(host, type_path, &type);
 	file = str_eq(type, "threaded") ? "cgroup.threads" : "cgroup.procs";
 	from = mem_printf("%s/%s", change->path, file);
 	to = mem_printf("%s/%s", parent, file);

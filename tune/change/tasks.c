@@ -18,9 +18,9 @@ enum { THREADS_MAX_BYTES = 64 << 20 };
 
 static int get_affinity(struct change_host *host, pid_t tid, struct cpuset *cpus)
 {
-	cpuset_zero(cpus);
 	if (host->get_affinity)
 		return host->get_affinity(host->context, tid, cpus);
+	// what the kernel has nothing to say of, the C library fills with zeros
 	return sched_getaffinity(tid, sizeof(cpus->bits), (cpu_set_t *)cpus->bits) < 0 ? -errno : 0;
 }
 
@@ -82,7 +82,7 @@ static int read_stat(struct change_host *host, pid_t tid, struct process_stat *o
 
 static bool is_narrow(const struct cpuset *cpus, const struct cpuset *whole)
 {
-	return cpuset_contains(whole, cpus) && !cpuset_equal(whole, cpus);
+	return !cpuset_equal(whole, cpus) && cpuset_contains(whole, cpus);
 }
 
 // The CPUs come first: that question is the cheap one, and settles nearly all of them. Others who are not to be moved
