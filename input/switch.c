@@ -182,6 +182,8 @@ static void ungrab(struct switch_engine *engine, struct source *source)
 	source->grabbed = false;
 	source->n_events = 0;
 	engine->sink.grab(engine->sink.context, source->id, false, NULL);
+	// at this the kernel has lit what its own console has (kbd_start, drivers/tty/vt/keyboard.c, Linux 6.1)
+	route_host_leds(engine, source);
 }
 
 static void observe_event(struct source *source, const struct switch_event *event)
@@ -247,10 +249,8 @@ static void let_go(struct switch_engine *engine)
 	for (size_t i = 0; i < engine->n_sources; i++)
 		leave_side(engine, engine->sources[i]);
 	engine->side = SWITCH_HOST;
-	for (size_t i = 0; i < engine->n_sources; i++) {
-		route_leds(engine, engine->sources[i]);
+	for (size_t i = 0; i < engine->n_sources; i++)
 		ungrab(engine, engine->sources[i]);
-	}
 	notify(engine, (struct switch_notice){ .kind = SWITCH_NOTICE_LET_GO });
 }
 

@@ -78,4 +78,5 @@ void route_release(struct switch_engine *engine, struct source *source, const st
 void route_repeat(struct switch_engine *engine, struct source *source, const struct key *key);
 void route_axes(struct switch_engine *engine, struct source *source); // what the side does not know
 void route_leds(struct switch_engine *engine, struct source *source); // to the device
+void route_host_leds(struct switch_engine *engine, struct source *source); // all, whatever it shows
 void route_key_ups(struct switch_engine *engine, struct source *source); // to the device, all held ones

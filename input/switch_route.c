@@ -86,22 +86,33 @@ void route_axes(struct switch_engine *engine, struct source *source)
 	}
 }
 
+static void light(struct switch_engine *engine, struct source *source, uint16_t leds, uint16_t wanted)
+{
+	if (!leds)
+		return;
+	for (uint16_t led = 0; led < LED_CNT; led++) {
+		struct switch_event event = { EV_LED, led, wanted >> led & 1 };
+
+		if (leds >> led & 1)
+			engine->sink.write_back(engine->sink.context, source->id, &event);
+	}
+	engine->sink.write_back(engine->sink.context, source->id, &end_of_report);
+	source->shown_leds = (uint16_t)((source->shown_leds & ~leds) | (wanted & leds));
+}
+
 void route_leds(struct switch_engine *engine, struct source *source)
 {
 	uint16_t guest = engine->side == SWITCH_GUEST ? engine->guest_known_leds : 0;
 	uint16_t wanted = (source->host_leds & ~guest) | (engine->guest_leds & guest);
 	uint16_t change = (wanted ^ source->shown_leds) & source->has_leds;
 
-	if (!source->grabbed || !change)
-		return;
-	for (uint16_t led = 0; led < LED_CNT; led++) {
-		struct switch_event event = { EV_LED, led, wanted >> led & 1 };
+	if (source->grabbed)
+		light(engine, source, change, wanted);
+}
 
-		if (change >> led & 1)
-			engine->sink.write_back(engine->sink.context, source->id, &event);
-	}
-	engine->sink.write_back(engine->sink.context, source->id, &end_of_report);
-	source->shown_leds ^= change;
+void route_host_leds(struct switch_engine *engine, struct source *source)
+{
+	light(engine, source, source->has_leds, source->host_leds);
 }
 
 void route_key_ups(struct switch_engine *engine, struct source *source)
