@@ -81,3 +81,24 @@ wait $holder 2>/dev/null || true
 wait_for "the unbind is over" timeout 5 cat "$devices/$sound/driver_override"
 vfiorun revert held
 expect "afterwards" "$(touched)" "$before"
+
+echo "Somebody has their group open when they are to go back:"
+group=/dev/vfio/$(basename "$(readlink $devices/$sound/iommu_group)")
+start held
+qemu=$(qemu_pid held)
+kill_keeper held
+kill -KILL "$qemu"
+wait_for "QEMU is gone" test ! -e "/proc/$qemu"
+bash -c "exec 8<>$group; exec sleep 1000" &
+holder=$!
+wait_for "it sleeps" grep -qx sleep "/proc/$holder/comm"
+status=0
+vfiorun revert held >"$SCRATCH/said" 2>&1 || status=$?
+cat "$SCRATCH/said"
+expect "revert" $status 4
+grep -q "sleep (process $holder) has $group open" "$SCRATCH/said" || fail "it does not say who has it"
+expect "meanwhile" "$(binding $card $sound)" "vfio-pci vfio-pci, vfio-pci vfio-pci, "
+kill $holder
+wait $holder 2>/dev/null || true
+vfiorun revert held
+expect "afterwards" "$(touched)" "$before"
