@@ -348,6 +348,37 @@ static void test_remedy_of_bind(void **state)
 // ---- what hangs
 
 // Stopped, it answers as little as where a driver does not let go of its device.
+// Another one's child that does not come back is waited for, and not joined; for other devices it means nothing.
+static void test_apart_finds_who_is_stuck(void **state)
+{
+	AUTO_FREE char *device = mem_printf("t%d", (int)getpid());
+	AUTO_FREE char *who = NULL;
+	AUTO_STR struct str text = { 0 };
+	struct err err = ERR_NONE;
+	struct apart first, second;
+
+	(void)state;
+	apart_init(&first, guest.host.root);
+	apart_init(&second, guest.host.root);
+	assert_int_equal(apart_read(&first, device, "/sys/h/word", 100, &text, &err), 0);
+	assert_int_equal(apart_read(&first, device, "/sys/h/word", 100, &text, &err), 0);
+	who = mem_printf("process %d", (int)first.pid);
+	kill(first.pid, SIGSTOP);
+	assert_int_equal(apart_read(&second, "other", "/sys/h/word", 100, &text, &err), 0);
+	assert_int_equal(apart_read(&second, device, "/sys/h/word", 100, &text, &err), -ETIMEDOUT);
+	assert_non_null(strstr(err.text, who));
+	kill(first.pid, SIGKILL);
+	assert_int_equal(waitpid(first.pid, NULL, 0), first.pid);
+	assert_int_equal(apart_read(&second, device, "/sys/h/word", 100, &text, &err), 0);
+	apart_finish(&first);
+	// the mark goes along with who has it
+	apart_init(&first, guest.host.root);
+	assert_int_equal(apart_read(&second, "other", "/sys/h/word", 100, &text, &err), 0);
+	assert_int_equal(apart_read(&first, device, "/sys/h/word", 100, &text, &err), 0);
+	apart_finish(&first);
+	apart_finish(&second);
+}
+
 static void test_apart_starts_over(void **state)
 {
 	AUTO_STR struct str text = { 0 };
@@ -717,6 +748,7 @@ int main(void)
 		ON_HOST(test_two_guests_want_one_device),
 		cmocka_unit_test(test_bind_values),
 		cmocka_unit_test(test_remedy_of_bind),
+		ON_HOST(test_apart_finds_who_is_stuck),
 		ON_HOST(test_apart_starts_over),
 		cmocka_unit_test(test_programs),
 		cmocka_unit_test(test_where_we_are),

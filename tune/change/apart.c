@@ -20,6 +20,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
 
@@ -62,6 +63,7 @@ static void let_go(struct apart *apart)
 		shutdown(apart->fd, SHUT_RDWR);
 		close(take_fd(&apart->fd));
 	}
+	apart->device[0] = '\0';
 	apart->pid = -1;
 }
 
@@ -75,6 +77,39 @@ void apart_finish(struct apart *apart)
 		;
 	free(apart->stuck);
 	apart_init(apart, apart->root);
+}
+
+// ---- the mark
+
+// A socket that nobody talks to: its name is gone with the process that has it, however and whenever that ends, and is
+// asked for by two system calls, where a look at all processes takes hundreds.
+static socklen_t name_mark(const char *device, struct sockaddr_un *address)
+{
+	*address = (struct sockaddr_un){ .sun_family = AF_UNIX };
+	snprintf(address->sun_path + 1, sizeof(address->sun_path) - 1, "vfiorun-apart-%.12s", device);
+	return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + strlen(address->sun_path + 1));
+}
+
+// Who can't be marked is found no more, which costs the next one a deadline.
+static int put_mark(const char *device)
+{
+	struct sockaddr_un address;
+	socklen_t size = name_mark(device, &address);
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	if (fd >= 0 && bind(fd, (const struct sockaddr *)&address, size) < 0)
+		close(take_fd(&fd));
+	return fd;
+}
+
+// Anybody may have made it: it is a reason to look, and no more.
+static bool is_marked(const char *device)
+{
+	struct sockaddr_un address;
+	socklen_t size = name_mark(device, &address);
+	AUTO_CLOSE int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	return connect(fd, (const struct sockaddr *)&address, size) == 0 || errno != ECONNREFUSED;
 }
 
 // ---- the child
@@ -135,11 +170,27 @@ static void keep_only(int a, int b)
 	close_range(high + 1, ~0U, 0);
 }
 
+// It goes by the name of what it is about to touch.
+static void go_by(const char *device, char name[16], int *mark)
+{
+	char wanted[16];
+
+	name_child(device, wanted);
+	if (str_eq(name, wanted))
+		return;
+	strcpy(name, wanted);
+	prctl(PR_SET_NAME, name);
+	if (*mark >= 0)
+		close(*mark);
+	*mark = put_mark(device);
+}
+
 static void serve(int root, int fd, pid_t parent)
 {
 	struct request request;
 	struct reply reply;
-	char name[16];
+	char name[16] = "";
+	int mark = -1;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != parent)
@@ -150,8 +201,7 @@ static void serve(int root, int fd, pid_t parent)
 	while (recv(fd, &request, sizeof(request), 0) >= (ssize_t)offsetof(struct request, text)) {
 		reply.r = 0;
 		reply.size = 0;
-		name_child(request.device, name);
-		prctl(PR_SET_NAME, name);
+		go_by(request.device, name, &mark);
 		if (request.write)
 			serve_write(root, &request, &reply);
 		else
@@ -205,15 +255,14 @@ static void note_stuck(struct apart *apart, const char *device, pid_t pid)
 	stuck->pid = pid;
 }
 
-// Looked for once: each /proc/PID/comm costs three system calls. A kernel thread, of which there are many, has no
-// program and is none of ours, which is learnt with one.
+// A kernel thread, of which there are many, has no program and is none of ours.
 static void look_for_stuck(struct apart *apart)
 {
-	AUTO_CLOSEDIR DIR *dir = apart->looked ? NULL : opendir("/proc");
+	AUTO_CLOSEDIR DIR *dir = opendir("/proc");
 	pid_t kernel_thread = dir ? process_find_kernel_thread(dirfd(dir)) : 0;
 	struct dirent *entry;
 
-	apart->looked = true;
+	apart->n_stuck = 0;
 	while (dir && (entry = readdir(dir))) {
 		char comm[32];
 		int pid;
@@ -233,8 +282,11 @@ static pid_t who_is_stuck(struct apart *apart, const char *device)
 	long long until = io_now_ms() + STUCK_WAIT_MS;
 	char name[16];
 
-	look_for_stuck(apart);
 	name_child(device, name);
+	if (str_eq(apart->device, name + 3))
+		return 0;
+	if (is_marked(device))
+		look_for_stuck(apart);
 	for (size_t i = 0; i < apart->n_stuck; i++) {
 		if (!str_eq(apart->stuck[i].device, name + 3))
 			continue;
@@ -299,6 +351,7 @@ static int ask(struct apart *apart, const struct request *request, struct reply 
 		r = -errno;
 	if (r < 0)
 		return err_sys(err, r, "a process that looks at %s", request->path);
+	snprintf(apart->device, sizeof(apart->device), "%.12s", request->device);
 	return wait_reply(apart, request, reply, timeout_ms, err);
 }
 

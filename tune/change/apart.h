@@ -24,7 +24,7 @@ struct apart {
 	int root; // borrowed: a directory that paths are taken from, "/sys/…" and "sys/…" alike
 	pid_t pid; // our child, -1: none yet
 	int fd;
-	bool looked;
+	char device[16]; // what our child was asked for last
 	struct apart_stuck *stuck;
 	size_t n_stuck;
 };
