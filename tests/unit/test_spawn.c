@@ -14,6 +14,7 @@
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -93,6 +94,17 @@ static void expect_line(const char *said, const char *line)
 		fail_msg("no line `%s` in:\n%s", line, said);
 }
 
+// The C library keeps 32 and 33 for itself, and lets nobody set what is done about them.
+static void expect_none_ignored(const char *said)
+{
+	const char *line = strstr(said, "SigIgn:");
+	unsigned long long ignored = 0;
+
+	assert_non_null(line);
+	assert_int_equal(sscanf(line, "SigIgn: %llx", &ignored), 1);
+	assert_int_equal(ignored & ~(3ULL << 31), 0);
+}
+
 static void test_nothing_of_ours_is_inherited(void **state)
 {
 	struct shell shell;
@@ -115,7 +127,7 @@ static void test_nothing_of_ours_is_inherited(void **state)
 	close(leak);
 	close(shell.fds[2].fd);
 	expect_line(said, "SigBlk:\t0000000000000000\n");
-	expect_line(said, "SigIgn:\t0000000000000000\n");
+	expect_none_ignored(said);
 	expect_line(said, "NoNewPrivs:\t1\n");
 	expect_line(said, "\n0\n1\n2\n7\n");
 	expect_line(said, "Linux version");
@@ -289,8 +301,10 @@ static void test_another_user(void **state)
 	char *said, *uid;
 
 	(void)state;
-	if (geteuid() != 0 || !nobody)
+	if (geteuid() != 0 || !nobody) {
 		skip();
+		return;
+	}
 	shell_start(&shell, "grep -E '^(Uid|Groups)' /proc/self/status");
 	shell.spawn.change_user = true;
 	shell.spawn.user = "nobody";
