@@ -28,7 +28,8 @@ static bool is_loaded(void)
 	}
 	library.usable = library.get_name && library.from_name;
 	if (!library.usable)
-		log_error("no names of keys: %s (Debian's package is libevdev2)", dlerror());
+		log_error("no names of keys: %s (Debian's package is libevdev2)",
+			  handle ? "libevdev.so.2 does not tell them" : dlerror());
 	return library.usable;
 }
 
