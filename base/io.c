@@ -6,6 +6,7 @@
 #include "base/str.h"
 
 #include <fcntl.h>
+#include <linux/close_range.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -97,6 +98,21 @@ int io_set_nonblock(int fd, bool on)
 	if (flags < 0)
 		return -errno;
 	return fcntl(fd, F_SETFL, on ? flags | O_NONBLOCK : flags & ~O_NONBLOCK) < 0 ? -errno : 0;
+}
+
+static void close_between(int first, int last)
+{
+	if (first <= last)
+		close_range((unsigned)first, (unsigned)last, 0);
+}
+
+void io_close_others(int first, int a, int b)
+{
+	int low = a < b ? a : b, high = a < b ? b : a;
+
+	close_between(first, low - 1);
+	close_between(low < first ? first : low + 1, high - 1);
+	close_range((unsigned)(high < first ? first : high + 1), ~0U, 0);
 }
 
 long long io_now_ms(void)

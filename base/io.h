@@ -27,6 +27,10 @@ int io_replace_bytes(int dirfd, const char *name, const void *data, size_t size,
 // O_NONBLOCK on or off. Returns 0 or -errno.
 int io_set_nonblock(int fd, bool on);
 
+// Closes every descriptor from `first` on but a and b: what a child has of its parent's locks, pipes and sockets it
+// would hold open for as long as it lives.
+void io_close_others(int first, int a, int b);
+
 // CLOCK_MONOTONIC in milliseconds.
 long long io_now_ms(void);
 

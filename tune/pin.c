@@ -67,6 +67,11 @@ static int read_cpus(pid_t tid, struct cpuset *cpus)
 	return sched_getaffinity(tid, sizeof(cpus->bits), (cpu_set_t *)cpus->bits) < 0 ? -errno : 0;
 }
 
+static int write_cpus(pid_t tid, const struct cpuset *cpus)
+{
+	return sched_setaffinity(tid, sizeof(cpus->bits), (const cpu_set_t *)cpus->bits) < 0 ? -errno : 0;
+}
+
 static int read_policy(pid_t tid, int *policy, int *priority)
 {
 	struct sched_param param = { 0 };
@@ -108,10 +113,8 @@ static int pin_cpus(pid_t tid, const struct cpuset *cpus, struct err *err)
 {
 	AUTO_FREE char *wanted = cpuset_text(cpus), *taken = NULL;
 	struct cpuset now;
-	int r = 0;
+	int r = write_cpus(tid, cpus);
 
-	if (sched_setaffinity(tid, sizeof(cpus->bits), (const cpu_set_t *)cpus->bits) < 0)
-		r = -errno;
 	if (r == -EINVAL)
 		return err_set(err, r, "thread %d: none of the CPUs %s is online and within the "
 				       "cpuset of its cgroup: choose others, or start vfiorun "
@@ -177,6 +180,28 @@ int pin_apply(pid_t tid, const struct cpuset *cpus, const struct sched *sched, s
 			return 0;
 	}
 	return set_class(tid, sched, err);
+}
+
+// Where this process was before it stood aside; empty: it did not.
+static struct cpuset stood;
+
+void pin_stand_aside(const struct cpuset *cpus)
+{
+	struct cpuset own, left;
+
+	if (!cpuset_is_empty(&stood) || read_cpus(0, &own) < 0)
+		return;
+	left = own;
+	cpuset_minus(&left, cpus);
+	if (!cpuset_is_empty(&left) && !cpuset_equal(&left, &own) && write_cpus(0, &left) == 0)
+		stood = own;
+}
+
+void pin_stand_back(void)
+{
+	if (!cpuset_is_empty(&stood))
+		write_cpus(0, &stood);
+	cpuset_zero(&stood);
 }
 
 int pin_nice(pid_t tid, int nice, struct err *err)

@@ -31,6 +31,12 @@ bool sched_parse(const char *text, struct sched *out);
 // thread has ended.
 int pin_apply(pid_t tid, const struct cpuset *cpus, const struct sched *sched, struct err *err);
 
+// This process, which has one thread, leaves these CPUs to others, and so does what it forks; where it would have none
+// left, it stays where it is. On a CPU that a vCPU is busy on, it would wait for as long as the scheduler lets one run
+// at a time: milliseconds since Linux 6.6 (sysctl base_slice_ns). pin_stand_back, in it or in a child, undoes that.
+void pin_stand_aside(const struct cpuset *cpus);
+void pin_stand_back(void);
+
 // Sets the nice value of a thread and reads it back. Returns 0 or -errno with a message.
 int pin_nice(pid_t tid, int nice, struct err *err);
 

@@ -170,6 +170,7 @@ void plan_make(const struct profile *profile, const struct facts *facts, const s
 	       struct plan *plan, struct diags *diags);
 void plan_finish(struct plan *plan);
 void plan_free(struct plan *plan); // heap; NULL is harmless
+struct cpuset plan_vcpu_cpus(const struct plan *plan); // where vCPUs are pinned
 
 // Helpers for the parts that fill a plan.
 struct plan_fd *plan_add_fd(struct plan *plan, enum plan_fd_kind kind, const char *what, const char *path);

@@ -124,3 +124,14 @@ void plan_free(struct plan *plan)
 		plan_finish(plan);
 	free(plan);
 }
+
+struct cpuset plan_vcpu_cpus(const struct plan *plan)
+{
+	struct cpuset cpus = { 0 };
+
+	for (size_t i = 0; i < plan->n_pins; i++) {
+		if (plan->pins[i].target == PIN_VCPU)
+			cpuset_or(&cpus, &plan->pins[i].cpus);
+	}
+	return cpus;
+}

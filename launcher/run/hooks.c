@@ -5,6 +5,7 @@
 #include "base/err.h"
 #include "base/io.h"
 #include "launcher/plan/plan.h"
+#include "tune/pin.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -19,6 +20,7 @@ static _Noreturn void exec_hook(const struct plan *plan, const char *event, cons
 	sigset_t none;
 
 	setpgid(0, 0);
+	pin_stand_back(); // it may start what outlives the guest
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	signal(SIGPIPE, SIG_DFL);

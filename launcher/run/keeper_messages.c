@@ -10,6 +10,7 @@
 #include "launcher/plan/plan.h"
 #include "launcher/run/hooks.h"
 #include "launcher/run/notify.h"
+#include "tune/pin.h"
 
 #include <signal.h>
 #include <string.h>
@@ -21,6 +22,7 @@
 // Every thread is known: the rest of QEMU's is pinned too, and only then the guest may run.
 static void let_run(struct keeper *keeper)
 {
+	const struct cpuset vcpus = plan_vcpu_cpus(keeper->state.plan);
 	struct err err = ERR_NONE;
 
 	if (keeper_check_all_pinned(keeper, &err) < 0 || keeper_isolate_threads(keeper, &err) < 0 ||
@@ -28,6 +30,7 @@ static void let_run(struct keeper *keeper)
 		keeper_fail(keeper, "%s", err.text);
 		return;
 	}
+	pin_stand_aside(&vcpus);
 	keeper_give_pools_back(keeper);
 	if (keeper->state.phase == PHASE_STARTING && keeper_write_phase(keeper, PHASE_RUNNING, &err) < 0) {
 		keeper_fail(keeper, "%s", err.text);

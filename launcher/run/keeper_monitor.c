@@ -131,19 +131,9 @@ static _Noreturn void become_monitor(struct keeper *keeper, int channel)
 		.first = keeper->state.phase == PHASE_STARTING && !keeper->monitor.first_start,
 		.input = keeper_input_owner(keeper),
 	};
-	// Nothing of the keeper's may outlive it in here: not its locks, not what closing would undo.
-	int mine[] = { keeper->dir->lock, keeper->dir->alive,	keeper->dir->host,    keeper->dir->base,
-		       keeper->journal.fd, keeper->qemu.pidfd,	keeper->loop.epoll,  keeper->log,
-		       keeper->signal_source.fd, keeper->usb.source.fd,
-		       keeper->tell, keeper->qemu.go, keeper->qemu.report };
 
-	keeper_input_finish(&keeper->input);
-
-	for (size_t i = 0; i < ARRAY_SIZE(mine); i++) {
-		if (mine[i] >= 0)
-			close(mine[i]);
-	}
-	change_host_finish(&keeper->host);
+	// nothing of the keeper's may outlive it in here: not its locks, not what closing would undo
+	io_close_others(STDERR_FILENO + 1, channel, keeper->control);
 	log_to_file(-1);
 	if (!keeper->relay)
 		leave_standard_fds();
@@ -168,8 +158,6 @@ int keeper_start_monitor(struct keeper *keeper, struct err *err)
 		close(pair[0]);
 		return err_sys(err, -errno, "starting the monitor");
 	}
-	// what we write from now on is copied, and there is time for that until QEMU greets
-	mem_populate_program();
 	if (!monitor->starts++)
 		monitor->first_start = io_now_ms();
 	monitor->pid = pid;

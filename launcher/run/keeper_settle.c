@@ -12,6 +12,7 @@
 #include "launcher/run/hooks.h"
 #include "launcher/run/notify.h"
 #include "tune/host/process.h"
+#include "tune/pin.h"
 
 #include <poll.h>
 #include <signal.h>
@@ -167,6 +168,7 @@ int keeper_settle(struct keeper *keeper, int status)
 	int left = 0;
 
 	keeper_input_end(keeper); // the host has its keyboard before anything else
+	pin_stand_back();
 	notify_systemd("STOPPING=1");
 	keeper_end_hook(keeper, true);
 	keeper_usb_end(keeper);

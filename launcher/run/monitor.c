@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "launcher/plan/plan.h"
 #include "launcher/run/rights.h"
+#include "tune/pin.h"
 
 #include <grp.h>
 #include <json-c/json.h>
@@ -26,11 +27,16 @@ void monitor_tell(struct monitor *monitor, const struct message *message)
 static void on_phase(struct monitor *monitor, const struct message *message)
 {
 	monitor->phase = (enum phase)message->value;
+	if (monitor->phase == PHASE_STOPPING)
+		pin_stand_back();
 }
 
 static void on_continue(struct monitor *monitor, const struct message *message)
 {
+	const struct cpuset vcpus = plan_vcpu_cpus(monitor->setup->plan);
+
 	(void)message;
+	pin_stand_aside(&vcpus);
 	monitor->continue_asked = true;
 	// what is being plugged in is there before the guest's CPUs run
 	if (!monitor->usb_busy)

@@ -35,6 +35,8 @@ static void stop_stdin(struct monitor *monitor)
 
 static void remember(struct console *console, const char *data, size_t size)
 {
+	if (!console->ring)
+		console->ring = mem_new(CONSOLE_RING, 1);
 	for (size_t i = 0; i < size; i++)
 		console->ring[console->ring_total++ % CONSOLE_RING] = data[i];
 }
@@ -259,6 +261,7 @@ void console_finish(struct monitor *monitor)
 	while (console->to_stdout.len && io_now_ms() < until && loop_step(&monitor->loop, 50) >= 0)
 		;
 	leave_terminal(console);
+	free(console->ring);
 	str_finish(&console->to_guest);
 	str_finish(&console->to_stdout);
 }

@@ -20,7 +20,7 @@ enum { CONSOLE_RING = 16384 };
 struct console {
 	int fd; // to QEMU, -1: none
 	struct loop_source source, in, out;
-	char ring[CONSOLE_RING]; // what it said last, for clients that come later
+	char *ring; // what it said last, for clients that come later; NULL: nothing yet
 	size_t ring_total;
 	struct str to_guest, to_stdout; // bytes that wait
 	bool reads_stdin, raw;

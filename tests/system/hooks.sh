@@ -10,16 +10,25 @@ hook=$(script hook <<END
 echo "\$1 \$VFIORUN_EVENT \$VFIORUN_NAME \$("$VFIORUN" list --json | tr -d ' \n' | grep -o '"state":"[a-z]*"')" >>"$log"
 cat >/dev/null # its stdin is empty
 grep CapEff /proc/self/status >>"$SCRATCH/rights"
+grep Cpus_allowed_list /proc/self/status >>"$SCRATCH/cpus"
 echo "words of hook \$1"
 END
 )
 hooks=('[hooks]' "before = $hook one" "started = $hook two" "stopped = $hook three")
-profile "$name" '[vm]' "qemu = $(fake '')" "${hooks[@]}" >/dev/null
+last=$(sed 's/.*[-,]//' /sys/devices/system/cpu/online)
+profile "$name" '[vm]' "qemu = $(fake '')" '[cpu]' 'vcpus = 1' "pin = $last" "${hooks[@]}" >/dev/null
 remember_host
+own_cpus=$(grep Cpus_allowed_list /proc/self/status)
 
 note "in order, each with its surroundings"
 start "$name"
 within 5 grep -q two "$log" || fail "no hook started"
+if [[ $last != 0 ]]; then
+	for process in "$keeper" "$monitor"; do
+		[[ $(grep Cpus_allowed_list "/proc/$process/status") != "$own_cpus" ]] ||
+			fail "$(cat "/proc/$process/comm") does not leave the vCPU's CPU to it"
+	done
+fi
 expect 0 "$VFIORUN" stop "$name"
 ends 0 "$keeper"
 nothing_left "after hooks"
@@ -30,6 +39,7 @@ three stopped $name "state":"stopping"
 END
 diff -u "$SCRATCH/wanted" "$log" || fail "the hooks' own account differs"
 same "$(grep CapEff /proc/self/status)" "$(sort -u "$SCRATCH/rights")" "the hooks' capabilities"
+same "$own_cpus" "$(sort -u "$SCRATCH/cpus")" "the hooks' CPUs"
 grep -q 'words of hook one' "$SCRATCH/$name.err" || fail "a hook's output is not on stderr"
 [[ ! -s $SCRATCH/$name.out ]] || fail "a hook's output is on stdout, the console's place"
 

@@ -4,11 +4,12 @@
 //   interleave ROUNDS <SERIES
 //
 // SERIES has two lines a series, fields separated by tabs:
-//   NAME  exit|ready  COMMAND WORD…	timed from its exec until it exits 0, or says READY=1 (sd_notify(3))
+//   NAME  exit|ready  COMMAND WORD…	timed from before its fork until it exits 0, or says READY=1 (sd_notify(3))
 //   [COMMAND WORD…]			not timed: ends what the first one began; empty: nothing to do
 //
 // Each round runs every series once, in an order of its own (the same in each call), after one round that
-// does not count. Prints "NAME MICROSECONDS" for each. Commands write to stderr alone.
+// does not count. Prints "NAME MICROSECONDS" for each. Commands write to stderr alone. READY=1 has the kernel's stamp
+// of when it was sent: the guest that it tells of is busy on a CPU, and might have us wait for one.
 #include "base/cleanup.h"
 #include "base/mem.h"
 #include "base/str.h"
@@ -39,12 +40,17 @@ static struct series all[SERIES_MAX];
 static size_t count;
 static int notify = -1;
 
+static int64_t us(const struct timespec *time)
+{
+	return time->tv_sec * INT64_C(1000000) + time->tv_nsec / 1000;
+}
+
 static int64_t now_us(void)
 {
 	struct timespec now;
 
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * INT64_C(1000000) + now.tv_nsec / 1000;
+	clock_gettime(CLOCK_REALTIME, &now); // as stamps are
+	return us(&now);
 }
 
 static bool read_line(char **line, size_t *room)
@@ -84,7 +90,8 @@ static void open_notify(void)
 	AUTO_FREE char *name = NULL;
 
 	notify = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (notify < 0 || bind(notify, (struct sockaddr *)&address, sizeof(sa_family_t)) < 0 ||
+	if (notify < 0 || setsockopt(notify, SOL_SOCKET, SO_TIMESTAMPNS, &(int){ 1 }, sizeof(int)) < 0 ||
+	    bind(notify, (struct sockaddr *)&address, sizeof(sa_family_t)) < 0 ||
 	    getsockname(notify, (struct sockaddr *)&address, &size) < 0)
 		err(1, "a socket for READY=1");
 	name = mem_printf("@%.*s", (int)(size - sizeof(sa_family_t) - 1), address.sun_path + 1);
@@ -119,28 +126,43 @@ static void wait_for_exit(pid_t pid, const char *name)
 		errx(1, "%s failed: wait status %d", name, status);
 }
 
-static bool is_ready(void)
+// -1: not yet.
+static int64_t read_ready(void)
 {
-	char text[256];
-	ssize_t n = recv(notify, text, sizeof(text) - 1, 0);
+	char text[256], room[CMSG_SPACE(sizeof(struct timespec))];
+	struct iovec part = { text, sizeof(text) - 1 };
+	struct msghdr message = {
+		.msg_iov = &part, .msg_iovlen = 1, .msg_control = room, .msg_controllen = sizeof(room)
+	};
+	ssize_t n = recvmsg(notify, &message, 0);
+	const struct cmsghdr *stamp = CMSG_FIRSTHDR(&message);
+	struct timespec sent;
 
 	if (n < 0)
-		return false;
+		return -1;
 	text[n] = '\0';
-	return strstr(text, "READY=1");
+	if (!strstr(text, "READY=1"))
+		return -1;
+	if (!stamp || stamp->cmsg_type != SCM_TIMESTAMPNS)
+		errx(1, "the kernel does not say when READY=1 was sent");
+	memcpy(&sent, CMSG_DATA(stamp), sizeof(sent));
+	return us(&sent);
 }
 
-static void wait_for_ready(pid_t pid, const char *name)
+// Returns when it was.
+static int64_t wait_for_ready(pid_t pid, const char *name)
 {
+	int64_t ready;
 	AUTO_CLOSE int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
 	struct pollfd fds[] = { { .fd = notify, .events = POLLIN }, { .fd = pidfd, .events = POLLIN } };
 
-	while (!is_ready()) {
+	while ((ready = read_ready()) < 0) {
 		if (poll(fds, ARRAY_SIZE(fds), PATIENCE_MS) <= 0)
 			errx(1, "%s does not get ready", name);
 		if (fds[1].revents && !fds[0].revents)
 			errx(1, "%s ended before it was ready", name);
 	}
+	return ready;
 }
 
 static void rest(void)
@@ -153,20 +175,21 @@ static void rest(void)
 static int64_t run_once(const struct series *series)
 {
 	const char *name = series->start.items[0];
-	int64_t began = now_us(), took;
+	int64_t began = now_us(), ended;
 	pid_t pid = start(series->start.items + 2, series->until_ready);
 
-	if (series->until_ready)
-		wait_for_ready(pid, name);
-	else
+	if (series->until_ready) {
+		ended = wait_for_ready(pid, name);
+	} else {
 		wait_for_exit(pid, name);
-	took = now_us() - began;
+		ended = now_us();
+	}
 	if (series->end.count)
 		wait_for_exit(start(series->end.items, false), name);
 	if (series->until_ready)
 		wait_for_exit(pid, name);
 	rest();
-	return took;
+	return ended - began;
 }
 
 static void shuffle(size_t *order, unsigned *seed)

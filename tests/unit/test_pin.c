@@ -237,6 +237,50 @@ static void test_ended_thread(void **state)
 	assert_int_equal(pin_read(pid, &cpus, &sched), -ESRCH);
 }
 
+// In a process of its own, as it moves the one that calls it: 0, or the number of the first thing that is not so.
+static int stand_aside(void)
+{
+	struct cpuset all = allowed(), first = { 0 }, left = all, now;
+	struct sched sched;
+	int status;
+	pid_t child;
+
+	pin_stand_back(); // it has not stood aside
+	pin_stand_aside(&all);
+	if (pin_read(0, &now, &sched) < 0 || !cpuset_equal(&now, &all))
+		return 1;
+	cpuset_add(&first, cpuset_next(&all, -1));
+	cpuset_minus(&left, &first);
+	if (cpuset_is_empty(&left))
+		return 0; // one CPU: nothing more to see
+	pin_stand_aside(&first);
+	pin_stand_aside(&left); // it stands aside already
+	if (pin_read(0, &now, &sched) < 0 || !cpuset_equal(&now, &left))
+		return 2;
+	child = fork();
+	if (child == 0) {
+		pin_stand_back();
+		_exit(pin_read(0, &now, &sched) < 0 || !cpuset_equal(&now, &all));
+	}
+	if (waitpid(child, &status, 0) != child || status != 0)
+		return 3;
+	pin_stand_back();
+	return pin_read(0, &now, &sched) < 0 || !cpuset_equal(&now, &all) ? 4 : 0;
+}
+
+static void test_stands_aside(void **state)
+{
+	pid_t child = fork();
+	int status;
+
+	(void)state;
+	if (child == 0)
+		_exit(stand_aside());
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -250,6 +294,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_other_leaves_batch_alone, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_refused_class_says_why, setup, teardown),
 		cmocka_unit_test(test_ended_thread),
+		cmocka_unit_test(test_stands_aside),
 	};
 
 	return cmocka_run_group_tests_name("pin", tests, NULL, NULL);

@@ -9,7 +9,6 @@
 #include "tune/host/process.h"
 
 #include <fcntl.h>
-#include <linux/close_range.h>
 #include <linux/openat2.h>
 #include <poll.h>
 #include <signal.h>
@@ -158,18 +157,6 @@ static void serve_write(int root, const struct request *request, struct reply *r
 	reply->r = n < 0 ? -errno : (size_t)n == request->size ? 0 : -EIO;
 }
 
-// Of all that we hold, the locks above all, a child that may never end must hold nothing.
-static void keep_only(int a, int b)
-{
-	unsigned low = (unsigned)(a < b ? a : b), high = (unsigned)(a < b ? b : a);
-
-	if (low > 0)
-		close_range(0, low - 1, 0);
-	if (high > low + 1)
-		close_range(low + 1, high - 1, 0);
-	close_range(high + 1, ~0U, 0);
-}
-
 // It goes by the name of what it is about to touch.
 static void go_by(const char *device, char name[16], int *mark)
 {
@@ -195,7 +182,7 @@ static void serve(int root, int fd, pid_t parent)
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != parent)
 		_exit(0);
-	keep_only(root, fd);
+	io_close_others(0, root, fd); // it may never end
 	if (fchdir(root) < 0)
 		_exit(1);
 	while (recv(fd, &request, sizeof(request), 0) >= (ssize_t)offsetof(struct request, text)) {

@@ -8,7 +8,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/close_range.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
@@ -23,22 +22,10 @@ struct answer {
 
 _Static_assert(sizeof(struct answer) <= 512, "an answer is written in one piece (POSIX's least PIPE_BUF)");
 
-// What a child that never ends would hold open for as long: locks, pipes, a terminal.
-static void close_others(int a, int b)
-{
-	unsigned low = (unsigned)(a < b ? a : b), high = (unsigned)(a < b ? b : a);
-
-	if (low > 0)
-		close_range(0, low - 1, 0);
-	if (high > low + 1)
-		close_range(low + 1, high - 1, 0);
-	close_range(high + 1, ~0U, 0);
-}
-
 __attribute__((noreturn)) static void answer_all(careful_reader *reader, struct root *root,
 						 const struct careful_question *questions, size_t n, int out)
 {
-	close_others(root->fd, out);
+	io_close_others(0, root->fd, out); // it may never end
 	for (size_t i = 0; i < n; i++) {
 		struct answer answer = { 0 };
 
