@@ -5,7 +5,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/kcmp.h>
 #include <poll.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -187,27 +186,44 @@ static void test_vhost_names_of_programs_do_not_count(void **state)
 	waitpid(pid, NULL, 0);
 }
 
-// Whether it is asked by the table of a kernel thread, for which ours serves once, or by the path alone.
+// Whether it is known from the list of the kernel's threads, by their table of descriptors, or by the path alone.
 static void test_who_may_have_a_program(void **state)
 {
 	AUTO_CLOSE int proc = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC), elsewhere = open("/", O_RDONLY);
-	pid_t pid = start_child("sleeper"), kernel_thread = process_find_kernel_thread(proc);
+	const struct kernel_threads nothing = { 0 };
+	struct kernel_threads all, none;
+	pid_t pid = start_child("sleeper");
+	pid_t own = getpid();
 
 	(void)state;
-	assert_true(kernel_thread == 0 || !process_may_have_program(proc, kernel_thread, kernel_thread));
-	assert_true(kernel_thread == 0 || !process_may_have_program(proc, kernel_thread, 0));
-	assert_true(process_may_have_program(proc, getpid(), kernel_thread));
-	assert_true(process_may_have_program(proc, pid, kernel_thread));
-	assert_true(process_may_have_program(proc, pid, 0));
-	assert_true(process_may_have_program(proc, pid, getpid()));
-	// some containers' filters forbid to compare
-	if (syscall(SYS_kcmp, getpid(), getpid(), KCMP_FILES, 0, 0) == 0)
-		assert_false(process_may_have_program(proc, getpid(), getpid()));
-	assert_int_equal(process_find_kernel_thread(elsewhere), 0);
+	process_find_kernel_threads(proc, &all);
+	process_find_kernel_threads(elsewhere, &none);
+	assert_false(none.found);
+	assert_int_equal(none.count, 0);
+	for (size_t i = 0; i < all.count; i++) {
+		assert_true(i == 0 || all.pids[i - 1] < all.pids[i]);
+		assert_false(process_may_have_program(proc, all.pids[i], &all));
+		assert_false(process_may_have_program(proc, all.pids[i], &nothing));
+	}
+	if (all.found) {
+		const struct kernel_threads unlisted = { .found = true };
+
+		assert_false(process_may_have_program(proc, 2, &all));
+		assert_false(process_may_have_program(proc, 2, &unlisted));
+		assert_true(process_may_have_program(proc, own, &unlisted));
+	}
+	assert_true(process_may_have_program(proc, own, &all));
+	assert_true(process_may_have_program(proc, pid, &all));
+	assert_true(process_may_have_program(proc, pid, &nothing));
+	// the list is believed
+	assert_false(process_may_have_program(
+		proc, own, &(struct kernel_threads){ .found = true, .pids = &own, .count = 1 }));
 	kill_child(pid);
-	assert_false(process_may_have_program(proc, pid, kernel_thread));
-	assert_false(process_may_have_program(proc, pid, 0));
+	assert_false(process_may_have_program(proc, pid, &all));
+	assert_false(process_may_have_program(proc, pid, &nothing));
 	waitpid(pid, NULL, 0);
+	kernel_threads_finish(&all);
+	assert_int_equal(all.count, 0);
 }
 
 int main(void)

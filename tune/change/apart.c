@@ -2,15 +2,17 @@
 #include "tune/change/apart.h"
 
 #include "base/cleanup.h"
+#include "base/cpuset.h"
 #include "base/err.h"
 #include "base/io.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "tune/host/process.h"
 
+#include <assert.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
-#include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -27,20 +29,24 @@
 enum { PAGE = 4096, PATH_SIZE = 512, STUCK_WAIT_MS = 1000, POLL_MS = 20,
        RACES_MAX = 64 };
 
+enum { PARTS = 2 };
+
 // Of both only as much is sent as there is text.
 struct request {
 	bool write;
-	size_t max; // to read
 	char device[16];
-	char path[PATH_SIZE];
+	size_t n_parts; // to read; of what is written there is one
+	char paths[PARTS][PATH_SIZE];
+	size_t max[PARTS]; // to read
 	size_t size;
 	char text[PAGE];
 };
 
+// The text of what was read first, and behind it the other's.
 struct reply {
-	int r;
-	size_t size;
-	char text[PAGE];
+	int r[PARTS];
+	size_t size[PARTS];
+	char text[PARTS * PAGE];
 };
 
 // "vr-0000:01:00.1" is just what fits into comm(5).
@@ -64,6 +70,7 @@ static void let_go(struct apart *apart)
 	}
 	apart->device[0] = '\0';
 	apart->pid = -1;
+	apart->patience_ms = 0;
 }
 
 void apart_finish(struct apart *apart)
@@ -130,31 +137,43 @@ static int open_below(int root, const char *path, int flags)
 	return fd < 0 ? -errno : (int)fd;
 }
 
-static void serve_read(int root, const struct request *request, struct reply *reply)
+// Returns how much was read, or -errno.
+static ssize_t serve_read(int root, const char *path, char *out, size_t max)
 {
-	AUTO_CLOSE int fd = open_below(root, request->path, O_RDONLY);
-	ssize_t n;
+	AUTO_CLOSE int fd = open_below(root, path, O_RDONLY);
+	ssize_t n = fd < 0 ? fd : read(fd, out, max);
 
-	if (fd < 0) {
-		reply->r = fd;
-		return;
-	}
-	n = read(fd, reply->text, request->max);
-	reply->r = n < 0 ? -errno : 0;
-	reply->size = n < 0 ? 0 : (size_t)n;
+	return fd >= 0 && n < 0 ? -errno : n;
 }
 
-static void serve_write(int root, const struct request *request, struct reply *reply)
+static void serve_reads(int root, const struct request *request, struct reply *reply)
+{
+	size_t used = 0;
+
+	for (size_t i = 0; i < request->n_parts; i++) {
+		ssize_t n = serve_read(root, request->paths[i], reply->text + used, request->max[i]);
+
+		reply->r[i] = n < 0 ? (int)n : 0;
+		reply->size[i] = n < 0 ? 0 : (size_t)n;
+		used += reply->size[i];
+	}
+}
+
+static int serve_write(int root, const struct request *request)
 {
 	// O_TRUNC as a shell's ">" has it: attributes ignore it, made-up trees need it
-	AUTO_CLOSE int fd = open_below(root, request->path, O_WRONLY | O_TRUNC);
+	AUTO_CLOSE int fd = open_below(root, request->paths[0], O_WRONLY | O_TRUNC);
 	ssize_t n;
 
-	reply->r = fd;
 	if (fd < 0)
-		return;
+		return fd;
 	n = write(fd, request->text, request->size);
-	reply->r = n < 0 ? -errno : (size_t)n == request->size ? 0 : -EIO;
+	return n < 0 ? -errno : (size_t)n == request->size ? 0 : -EIO;
+}
+
+static size_t size_of(const struct reply *reply)
+{
+	return offsetof(struct reply, text) + reply->size[0] + reply->size[1];
 }
 
 // It goes by the name of what it is about to touch.
@@ -172,6 +191,18 @@ static void go_by(const char *device, char name[16], int *mark)
 	*mark = put_mark(device);
 }
 
+// One of the two waits whenever the other one works, so a CPU is enough for both, and is not to be woken up for each
+// word.
+static void stay_on(int cpu)
+{
+	struct cpuset one = { 0 };
+
+	if (cpu < 0 || cpu >= CPUSET_MAX)
+		return;
+	cpuset_add(&one, cpu);
+	sched_setaffinity(0, sizeof(one.bits), (const cpu_set_t *)one.bits);
+}
+
 static void serve(int root, int fd, pid_t parent)
 {
 	struct request request;
@@ -186,14 +217,13 @@ static void serve(int root, int fd, pid_t parent)
 	if (fchdir(root) < 0)
 		_exit(1);
 	while (recv(fd, &request, sizeof(request), 0) >= (ssize_t)offsetof(struct request, text)) {
-		reply.r = 0;
-		reply.size = 0;
+		memset(&reply, 0, offsetof(struct reply, text));
 		go_by(request.device, name, &mark);
 		if (request.write)
-			serve_write(root, &request, &reply);
+			reply.r[0] = serve_write(root, &request);
 		else
-			serve_read(root, &request, &reply);
-		if (send(fd, &reply, offsetof(struct reply, text) + reply.size, MSG_NOSIGNAL) < 0)
+			serve_reads(root, &request, &reply);
+		if (send(fd, &reply, size_of(&reply), MSG_NOSIGNAL) < 0)
 			break;
 	}
 	_exit(0);
@@ -202,13 +232,15 @@ static void serve(int root, int fd, pid_t parent)
 static int start_child(struct apart *apart)
 {
 	pid_t parent = getpid(), pid;
-	int pair[2];
+	int pair[2], cpu = sched_getcpu();
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 		return -errno;
 	pid = fork();
-	if (pid == 0)
+	if (pid == 0) {
+		stay_on(cpu);
 		serve(apart->root, pair[1], parent);
+	}
 	close(pair[1]);
 	if (pid < 0) {
 		close(pair[0]);
@@ -246,15 +278,17 @@ static void note_stuck(struct apart *apart, const char *device, pid_t pid)
 static void look_for_stuck(struct apart *apart)
 {
 	AUTO_CLOSEDIR DIR *dir = opendir("/proc");
-	pid_t kernel_thread = dir ? process_find_kernel_thread(dirfd(dir)) : 0;
+	CLEANUP(kernel_threads_finish) struct kernel_threads kernel = { 0 };
 	struct dirent *entry;
 
+	if (dir)
+		process_find_kernel_threads(dirfd(dir), &kernel);
 	apart->n_stuck = 0;
 	while (dir && (entry = readdir(dir))) {
 		char comm[32];
 		int pid;
 
-		if (!str_parse_int(entry->d_name, &pid) || !process_may_have_program(dirfd(dir), pid, kernel_thread) ||
+		if (!str_parse_int(entry->d_name, &pid) || !process_may_have_program(dirfd(dir), pid, &kernel) ||
 		    process_read_name(pid, comm, sizeof(comm)) < 0)
 			continue;
 		if (str_starts(comm, "vr-") && pid != apart->pid && is_child_of_old(pid, comm))
@@ -296,19 +330,29 @@ static int say_stuck(const char *device, pid_t pid, struct err *err)
 		       "reboot does", device, (int)pid);
 }
 
+// The socket itself keeps the deadline: one system call an answer, where poll(2) would make it two.
+static ssize_t receive(struct apart *apart, struct reply *reply, int timeout_ms)
+{
+	const struct timeval patience = { .tv_sec = timeout_ms / 1000, .tv_usec = timeout_ms % 1000 * 1000L };
+	ssize_t n;
+
+	if (apart->patience_ms != timeout_ms &&
+	    setsockopt(apart->fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) < 0)
+		return -1;
+	apart->patience_ms = timeout_ms;
+	// an interrupted one waits anew: signals are blocked while the host is changed, but for those that end us
+	do
+		n = recv(apart->fd, reply, sizeof(*reply), 0);
+	while (n < 0 && errno == EINTR);
+	return n;
+}
+
 static int wait_reply(struct apart *apart, const struct request *request, struct reply *reply, int timeout_ms,
 		      struct err *err)
 {
-	struct pollfd wait = { .fd = apart->fd, .events = POLLIN };
-	long long until = io_now_ms() + timeout_ms;
-	int n;
+	ssize_t n = receive(apart, reply, timeout_ms);
 
-	do {
-		long long left = until - io_now_ms();
-
-		n = poll(&wait, 1, left < 0 ? 0 : (int)left);
-	} while (n < 0 && errno == EINTR);
-	if (n == 0) {
+	if (n < 0 && errno == EAGAIN) {
 		pid_t pid = apart->pid;
 
 		// it dies as soon as the kernel lets it
@@ -317,9 +361,9 @@ static int wait_reply(struct apart *apart, const struct request *request, struct
 		let_go(apart);
 		return say_stuck(request->device, pid, err);
 	}
-	if (n < 0 || recv(apart->fd, reply, sizeof(*reply), 0) < (ssize_t)offsetof(struct reply, text)) {
+	if (n < (ssize_t)offsetof(struct reply, text) || (size_t)n != size_of(reply)) {
 		apart_finish(apart);
-		return err_set(err, -EIO, "%s: the process that was to look at it has died", request->path);
+		return err_set(err, -EIO, "%s: the process that was to look at it has died", request->paths[0]);
 	}
 	return 0;
 }
@@ -337,57 +381,80 @@ static int ask(struct apart *apart, const struct request *request, struct reply 
 	if (r == 0 && send(apart->fd, request, offsetof(struct request, text) + request->size, MSG_NOSIGNAL) < 0)
 		r = -errno;
 	if (r < 0)
-		return err_sys(err, r, "a process that looks at %s", request->path);
+		return err_sys(err, r, "a process that looks at %s", request->paths[0]);
 	snprintf(apart->device, sizeof(apart->device), "%.12s", request->device);
 	return wait_reply(apart, request, reply, timeout_ms, err);
 }
 
-static int make_request(struct request *request, const char *device, const char *path, const char *text)
+static void make_request(struct request *request, const char *device)
 {
-	if (strlen(path) >= sizeof(request->path) || strlen(text) >= sizeof(request->text))
-		return -ENAMETOOLONG;
 	request->write = false;
-	request->max = 0;
+	request->n_parts = 0;
+	request->size = 0;
 	snprintf(request->device, sizeof(request->device), "%s", device);
-	snprintf(request->path, sizeof(request->path), "%s", path);
-	request->size = strlen(text);
-	memcpy(request->text, text, request->size);
+}
+
+static int add_path(struct request *request, const char *path, size_t max)
+{
+	if (strlen(path) >= PATH_SIZE)
+		return -ENAMETOOLONG;
+	strcpy(request->paths[request->n_parts], path);
+	request->max[request->n_parts++] = max < PAGE ? max : PAGE;
 	return 0;
+}
+
+int apart_read_parts(struct apart *apart, const char *device, struct apart_part *parts, size_t count,
+		     struct err *err)
+{
+	struct request request;
+	struct reply reply;
+	const char *text = reply.text;
+	int r = 0;
+
+	make_request(&request, device);
+	assert(count <= PARTS);
+	for (size_t i = 0; r == 0 && i < count; i++)
+		r = add_path(&request, parts[i].path, parts[i].max);
+	if (r < 0)
+		return err_sys(err, r, "reading %s", parts[0].path);
+	r = ask(apart, &request, &reply, APART_READ_MS, err);
+	for (size_t i = 0; r == 0 && i < count; i++) {
+		size_t n = reply.size[i];
+
+		parts[i].r = reply.r[i];
+		str_addn(parts[i].out, text, n && text[n - 1] == '\n' ? n - 1 : n);
+		text += n;
+	}
+	return r;
 }
 
 int apart_read(struct apart *apart, const char *device, const char *path, size_t max, struct str *out,
 	       struct err *err)
 {
-	struct request request;
-	struct reply reply = { 0 };
-	int r = make_request(&request, device, path, "");
+	struct apart_part part = { .path = path, .max = max, .out = out };
+	int r = apart_read_parts(apart, device, &part, 1, err);
 
 	if (r < 0)
-		return err_sys(err, r, "reading %s", path);
-	request.max = max < PAGE ? max : PAGE;
-	r = ask(apart, &request, &reply, APART_READ_MS, err);
-	if (r < 0)
 		return r;
-	if (reply.r < 0)
-		return err_sys(err, reply.r, "reading %s", path);
-	if (reply.size && reply.text[reply.size - 1] == '\n')
-		reply.size--;
-	str_addn(out, reply.text, reply.size);
-	return 0;
+	return part.r < 0 ? err_sys(err, part.r, "reading %s", path) : 0;
 }
 
 int apart_write(struct apart *apart, const char *device, const char *path, const char *text, int timeout_ms,
 		struct err *err)
 {
 	struct request request;
-	struct reply reply = { 0 };
-	int r = make_request(&request, device, path, text);
+	struct reply reply;
+	int r;
 
+	make_request(&request, device);
+	request.write = true;
+	request.size = strlen(text);
+	r = request.size < sizeof(request.text) ? add_path(&request, path, 0) : -ENAMETOOLONG;
 	if (r < 0)
 		return err_sys(err, r, "writing %s", path);
-	request.write = true;
+	memcpy(request.text, text, request.size);
 	r = ask(apart, &request, &reply, timeout_ms, err);
 	if (r < 0)
 		return r;
-	return reply.r < 0 ? err_sys(err, reply.r, "writing %s", path) : 0;
+	return reply.r[0] < 0 ? err_sys(err, reply.r[0], "writing %s", path) : 0;
 }

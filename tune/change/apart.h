@@ -24,6 +24,7 @@ struct apart {
 	int root; // borrowed: a directory that paths are taken from, "/sys/…" and "sys/…" alike
 	pid_t pid; // our child, -1: none yet
 	int fd;
+	int patience_ms; // how long its socket waits for an answer, 0: not said yet
 	char device[16]; // what our child was asked for last
 	struct apart_stuck *stuck;
 	size_t n_stuck;
@@ -43,6 +44,17 @@ void apart_finish(struct apart *apart);
 // -errno with a message; -ETIMEDOUT: it hangs.
 int apart_read(struct apart *apart, const char *device, const char *path, size_t max, struct str *out,
 	       struct err *err);
+
+// Up to two at once, in their order: what each of them came to is in its `r`, 0 or -errno, and `out` has what was read.
+// Returns 0, or -errno with a message where nothing was.
+struct apart_part {
+	const char *path;
+	size_t max;
+	struct str *out;
+	int r;
+};
+int apart_read_parts(struct apart *apart, const char *device, struct apart_part *parts, size_t count,
+		     struct err *err);
 
 // Writes a text as it stands, in one write(2).
 int apart_write(struct apart *apart, const char *device, const char *path, const char *text, int timeout_ms,

@@ -215,6 +215,7 @@ void change_host_let_go(struct change_host *host)
 {
 	close_kept(&host->kept);
 	free(take(host->kept.seen));
+	host->kept.begun = false;
 	host->kept.path = NULL;
 }
 

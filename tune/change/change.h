@@ -136,6 +136,7 @@ struct change_host {
 		bool file, written;
 		int fd;	    // -1: not opened yet
 		char *seen; // what a kind read there, as long as it has written nothing
+		bool begun; // it has begun to write, and what it reads from now on is no more `seen`
 	} kept; // see change_host_keep
 };
 

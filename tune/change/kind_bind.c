@@ -25,11 +25,13 @@ enum { STEP_MS = 20000, NAME_SIZE = 64, VALUE_MAX = 4096 };
 
 #define DEVICES "/sys/bus/pci/devices/"
 #define PROBE "/sys/bus/pci/drivers_probe"
+#define SILENT "silent" // behind a binding that was seen
 
 struct binding {
 	char driver[NAME_SIZE];	  // "" none
 	char override[NAME_SIZE]; // "" none
 	bool stays;		  // of what is wanted: it is not to be given back
+	bool silent;		  // of what is found, where that was looked at: it does not answer
 };
 
 static bool copy_name(char *out, const char *text)
@@ -55,6 +57,8 @@ static bool parse(const char *text, struct binding *out)
 
 		if (str_eq(word, "rebind=no"))
 			out->stays = true;
+		else if (str_eq(word, SILENT))
+			out->silent = true;
 		else if (!str_starts(word, "override=") || !word[9] || out->override[0] ||
 			 !copy_name(out->override, word + 9))
 			return false;
@@ -119,19 +123,34 @@ static bool is_there(struct change_host *host, const char *path)
 	return fd >= 0;
 }
 
+// A device that has fallen off its bus reads as ones (PCI Local Bus Specification 3.0, 3.2.2.3.4: what nobody
+// claims), and a driver that is probed with it may never come back. A virtual function does so in its ids alone (PCI
+// Express Base Specification 4.0, 9.3.4.1.1), not in its header type.
+static bool is_silent(const struct str *config)
+{
+	return config->len > PCI_HEADER_TYPE && memcmp(config->text, "\xff\xff", 2) == 0 &&
+	       config->text[PCI_HEADER_TYPE] == '\xff';
+}
+
 // The override first: to read it waits for whoever binds or unbinds the device just now, so that the link is
-// looked at when that is over.
-static int read_binding(struct change_host *host, const struct change *change, struct binding *out,
+// looked at when that is over. And whether the device answers where a driver is to be let near it next: to ask one
+// that sleeps wakes it up.
+static int read_binding(struct change_host *host, const struct change *change, bool answers, struct binding *out,
 			struct err *err)
 {
 	const char *address = change_name(change->path);
 	AUTO_FREE char *path = mem_printf("%s/driver_override", change->path);
-	AUTO_STR struct str override = { 0 };
-	int r = apart_read(change_host_apart(host), address, path, VALUE_MAX, &override, err);
+	AUTO_FREE char *config_path = mem_printf("%s/config", change->path);
+	AUTO_STR struct str override = { 0 }, config = { 0 };
+	struct apart_part parts[] = { { .path = path, .max = VALUE_MAX, .out = &override },
+				      { .path = config_path, .max = PCI_HEADER_TYPE + 1, .out = &config } };
+	int r = apart_read_parts(change_host_apart(host), address, parts, answers ? 2 : 1, err);
 
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(parts); i++)
+		r = parts[i].r < 0 ? err_sys(err, parts[i].r, "reading %s", parts[i].path) : 0;
 	if (r < 0)
 		return r;
-	*out = (struct binding){ 0 };
+	*out = (struct binding){ .silent = is_silent(&config) };
 	if (!str_eq(str_text(&override), "(null)") && !copy_name(out->override, str_text(&override)))
 		return err_set(err, -EINVAL, "%s has an override that is no driver's name: %s", address,
 			       str_text(&override));
@@ -141,20 +160,24 @@ static int read_binding(struct change_host *host, const struct change *change, s
 
 static int bind_read(struct change_host *host, const struct change *change, char **value, struct err *err)
 {
+	bool kept = str_eq(host->kept.path, change->path);
 	struct binding now;
 	int r = check_device(change, err);
 
 	*value = NULL;
 	if (r < 0 || !is_there(host, change->path))
 		return r;
-	r = read_binding(host, change, &now, err);
+	r = read_binding(host, change, kept && !host->kept.begun, &now, err);
 	// unplugged while we looked
 	if (r < 0 && r != -ETIMEDOUT && !is_there(host, change->path))
 		return 0;
 	if (r == 0) {
+		AUTO_FREE char *seen = NULL;
+
 		*value = print(&now);
-		if (str_eq(host->kept.path, change->path))
-			mem_set(&host->kept.seen, *value);
+		seen = mem_printf("%s%s", *value, now.silent ? " " SILENT : "");
+		if (kept && !host->kept.begun)
+			mem_set(&host->kept.seen, seen);
 	}
 	return r;
 }
@@ -164,7 +187,8 @@ static int recall_binding(struct change_host *host, const struct change *change,
 {
 	AUTO_FREE char *seen = take(host->kept.seen);
 
-	return seen && parse(seen, out) ? 0 : read_binding(host, change, out, err);
+	host->kept.begun = true;
+	return seen && parse(seen, out) ? 0 : read_binding(host, change, true, out, err);
 }
 
 // ---- the steps
@@ -230,24 +254,11 @@ static int change_driver(struct steps *steps, const struct binding *now, const s
 
 // ---- what forbids it
 
-// A device that has fallen off its bus reads as ones (PCI Local Bus Specification 3.0, 3.2.2.3.4: what nobody
-// claims), and a driver that is probed with it may never come back. A virtual function does so in its ids alone (PCI
-// Express Base Specification 4.0, 9.3.4.1.1), not in its header type.
-static int check_answers(struct change_host *host, const struct change *change, struct err *err)
+static int check_answers(const struct binding *now, const char *address, struct err *err)
 {
-	const char *address = change_name(change->path);
-	AUTO_FREE char *path = mem_printf("%s/config", change->path);
-	AUTO_STR struct str config = { 0 };
-	int r = apart_read(change_host_apart(host), address, path, PCI_HEADER_TYPE + 1, &config, err);
-
-	if (r < 0)
-		return r;
-	if (config.len > PCI_HEADER_TYPE && memcmp(config.text, "\xff\xff", 2) == 0 &&
-	    config.text[PCI_HEADER_TYPE] == '\xff')
-		return err_set(err, -ENODEV, "%s does not answer any more (its configuration reads as ones): no "
-					     "driver is let near it; it takes a reset, a suspend or a reboot of "
-					     "the host to bring it back", address);
-	return 0;
+	return now->silent ? err_set(err, -ENODEV, "%s does not answer any more (its configuration reads as ones): no "
+						   "driver is let near it; it takes a reset, a suspend or a reboot of "
+						   "the host to bring it back", address) : 0;
 }
 
 // What hangs on an USB bus is told that it goes, and whoever reads a keyboard there learns it; all others wait
@@ -296,7 +307,7 @@ static int bind_write(struct change_host *host, const struct change *change, con
 		return r;
 	if (str_eq(now.driver, want.driver))
 		return str_eq(now.override, want.override) ? 0 : step_override(&steps, want.override);
-	r = check_answers(host, change, err);
+	r = check_answers(&now, steps.address, err);
 	if (r == 0 && now.driver[0])
 		r = check_unused(host, change, err);
 	return r < 0 ? r : change_driver(&steps, &now, &want);

@@ -5,6 +5,7 @@
 #include "base/io.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "tune/change/apart.h"
 #include "tune/change/kind.h"
 #include "tune/host/process.h"
 
@@ -85,6 +86,12 @@ static bool is_narrow(const struct cpuset *cpus, const struct cpuset *whole)
 	return !cpuset_equal(whole, cpus) && cpuset_contains(whole, cpus);
 }
 
+// Our own child stays on a CPU as long as it is there.
+static bool is_ours(const struct change_host *host, pid_t tid)
+{
+	return host->apart && host->apart->pid == tid;
+}
+
 // The CPUs come first: that question is the cheap one, and settles nearly all of them. Others who are not to be moved
 // are most often on CPUs that their cgroup has not, for a kernel thread of a CPU is where the CPU is.
 static void consider(struct change_host *host, pid_t tid, const struct cpuset *whole, struct task_list *out)
@@ -92,7 +99,7 @@ static void consider(struct change_host *host, pid_t tid, const struct cpuset *w
 	struct process_stat stat = { 0 };
 	struct cpuset cpus;
 
-	if (get_affinity(host, tid, &cpus) < 0 || !is_narrow(&cpus, whole))
+	if (is_ours(host, tid) || get_affinity(host, tid, &cpus) < 0 || !is_narrow(&cpus, whole))
 		return;
 	if (read_stat(host, tid, &stat) == 0 && !stat.no_affinity)
 		*MEM_PUSH(out->items, out->count) = (struct task){ tid, stat.start, cpus };

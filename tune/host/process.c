@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <linux/kcmp.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -17,7 +18,7 @@
 #include <unistd.h>
 
 // No line of proc_pid_stat(5) is longer: 52 numbers and a name of at most 64 bytes (a kernel worker's).
-enum { STAT_SIZE = 2048, PATH_SIZE = 64 };
+enum { STAT_SIZE = 2048, PATH_SIZE = 64, CHILDREN_MAX = 1 << 20 };
 
 // PF_KTHREAD and PF_NO_SETAFFINITY of the flags (Linux include/linux/sched.h), the same since 2.6.31 and 3.10.
 enum { KERNEL_THREAD = 0x00200000, NO_SETAFFINITY = 0x04000000 };
@@ -255,29 +256,64 @@ static bool has_no_program(int proc, pid_t pid)
 	return readlinkat(proc, path, &byte, 1) < 0 && errno == ENOENT;
 }
 
+enum { KTHREADD = 2 };
+
 // The second task of a machine makes all kernel threads (Linux 6.1 init/main.c, rest_init). In a namespace it may be
 // anybody, and another namespace's /proc has other numbers.
-pid_t process_find_kernel_thread(int proc)
+static bool find_kthreadd(int proc)
 {
-	enum { KTHREADD = 2 };
 	char self[PATH_SIZE] = "";
 	int pid;
 
-	if (readlinkat(proc, "self", self, sizeof(self) - 1) < 0 || !str_parse_int(self, &pid) || pid != getpid())
-		return 0;
-	return has_no_program(proc, KTHREADD) ? KTHREADD : 0;
+	return readlinkat(proc, "self", self, sizeof(self) - 1) >= 0 && str_parse_int(self, &pid) && pid == getpid() &&
+	       has_no_program(proc, KTHREADD);
+}
+
+static int compare_pids(const void *a, const void *b)
+{
+	pid_t one = *(const pid_t *)a, other = *(const pid_t *)b;
+
+	return one < other ? -1 : one > other;
+}
+
+// Its list of them may lack some where others end meanwhile (proc(5), /proc/pid/task/tid/children), and not every
+// kernel has it: who is not on it may be one all the same.
+void process_find_kernel_threads(int proc, struct kernel_threads *out)
+{
+	AUTO_STR struct str text = { 0 };
+	char path[PATH_SIZE], *end;
+	const char *at;
+
+	*out = (struct kernel_threads){ .found = find_kthreadd(proc) };
+	snprintf(path, sizeof(path), "%d/task/%d/children", KTHREADD, KTHREADD);
+	if (!out->found || io_read_file(proc, path, &text, CHILDREN_MAX, NULL) < 0)
+		return;
+	at = str_text(&text);
+	for (long pid = strtol(at, &end, 10); end != at; pid = strtol(at, &end, 10)) {
+		*MEM_PUSH(out->pids, out->count) = (pid_t)pid;
+		at = end;
+	}
+	if (out->count)
+		qsort(out->pids, out->count, sizeof(*out->pids), compare_pids);
+}
+
+void kernel_threads_finish(struct kernel_threads *threads)
+{
+	free(threads->pids);
+	*threads = (struct kernel_threads){ 0 };
 }
 
 // All of them share one table of descriptors (Linux 6.1 kernel/kthread.c, create_kthread: CLONE_FILES), which nobody
 // else has; one who has ended has none.
-static bool is_kernel_thread(pid_t pid, pid_t kernel_thread)
+static bool is_kernel_thread(pid_t pid, const struct kernel_threads *known)
 {
-	return kernel_thread && syscall(SYS_kcmp, kernel_thread, pid, KCMP_FILES, 0, 0) == 0;
+	return known->found && ((known->count && bsearch(&pid, known->pids, known->count, sizeof(pid), compare_pids)) ||
+				syscall(SYS_kcmp, KTHREADD, pid, KCMP_FILES, 0, 0) == 0);
 }
 
-bool process_may_have_program(int proc, pid_t pid, pid_t kernel_thread)
+bool process_may_have_program(int proc, pid_t pid, const struct kernel_threads *known)
 {
-	return !is_kernel_thread(pid, kernel_thread) && !has_no_program(proc, pid);
+	return !is_kernel_thread(pid, known) && !has_no_program(proc, pid);
 }
 
 int process_read_program(char *buf, size_t size)

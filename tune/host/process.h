@@ -55,11 +55,17 @@ void process_read_boot_id(char *buf, size_t size);
 // files we may not see is not found. Returns 0 or -ENOENT.
 int process_find_holder(const char *path, char *out, size_t size);
 
-// The pid of a kernel thread, for process_may_have_program; 0: none is known. `proc` is /proc.
-pid_t process_find_kernel_thread(int proc);
-// False: a kernel thread, or one who has ended; neither has a program or files. One system call, where /proc/PID/stat
-// takes three, and of kernel threads, of which there are many, one that needs no path.
-bool process_may_have_program(int proc, pid_t pid, pid_t kernel_thread);
+// The kernel's own threads, for process_may_have_program, as far as /proc tells of them in one piece. `proc` is /proc.
+struct kernel_threads {
+	bool found; // the one that makes them is known
+	pid_t *pids; // ascending
+	size_t count;
+};
+void process_find_kernel_threads(int proc, struct kernel_threads *out);
+void kernel_threads_finish(struct kernel_threads *threads);
+// False: a kernel thread, or one who has ended; neither has a program or files. At most two system calls, where
+// /proc/PID/stat takes three, and for nearly all kernel threads, of which there are many, none.
+bool process_may_have_program(int proc, pid_t pid, const struct kernel_threads *known);
 
 // The path of the program that this process runs. Returns 0 or -errno.
 int process_read_program(char *buf, size_t size);

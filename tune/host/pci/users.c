@@ -130,10 +130,12 @@ static int compare_holders(const void *a, const void *b)
 static void scan_processes(struct root *root, struct pci_holders *holders, DIR *proc)
 {
 	pid_t self = root->live ? getpid() : -1;
-	pid_t kernel_thread = root->live ? process_find_kernel_thread(dirfd(proc)) : 0;
+	CLEANUP(kernel_threads_finish) struct kernel_threads kernel = { 0 };
 	const struct dirent *entry;
 	bool sees_all = false;
 
+	if (root->live)
+		process_find_kernel_threads(dirfd(proc), &kernel);
 	while ((entry = readdir(proc))) {
 		int pid;
 
@@ -141,7 +143,7 @@ static void scan_processes(struct root *root, struct pci_holders *holders, DIR *
 			continue;
 		sees_all |= pid == 1;
 		// in a captured machine processes need not have a program
-		if (pid != self && (!root->live || process_may_have_program(dirfd(proc), pid, kernel_thread)))
+		if (pid != self && (!root->live || process_may_have_program(dirfd(proc), pid, &kernel)))
 			scan_process(root, holders, pid);
 	}
 	holders->unknown |= !sees_all;
