@@ -131,6 +131,7 @@ void change_host_finish(struct change_host *host)
 		change_held_drop(host, &host->held[host->n_held - 1]);
 	free(host->held);
 	tasks_forget(host);
+	free(host->fixed);
 	if (host->root >= 0)
 		close(host->root);
 	*host = (struct change_host)CHANGE_HOST_CLOSED;

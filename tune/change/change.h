@@ -130,6 +130,8 @@ struct change_host {
 	void *context;
 	unsigned long writes;
 	struct cpuset *root_cpus; // see tasks.h; NULL until it is asked for
+	pid_t *fixed; // kernel threads that nobody can move, ascending (tasks.h)
+	size_t n_fixed;
 	struct apart *apart; // for what may hang; NULL until it is needed, and after change_host_rest
 	struct change_kept {
 		const char *path; // NULL: none; borrowed

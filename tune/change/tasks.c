@@ -86,23 +86,77 @@ static bool is_narrow(const struct cpuset *cpus, const struct cpuset *whole)
 	return !cpuset_equal(whole, cpus) && cpuset_contains(whole, cpus);
 }
 
-// Our own child stays on a CPU as long as it is there.
-static bool is_ours(const struct change_host *host, pid_t tid)
+// What one look works with.
+struct look {
+	struct change_host *host;
+	struct kernel_threads kernel; // that there are now
+	size_t known;		      // how many of the host's fixed ones are from earlier looks
+	struct task_list *out;
+};
+
+static void look_begin(struct look *look)
 {
-	return host->apart && host->apart->pid == tid;
+	AUTO_CLOSE int proc = -1;
+
+	// a made-up host has tasks of its own
+	if (!look->host->live || look->host->get_affinity)
+		return;
+	proc = change_open(look->host, "/proc", O_RDONLY | O_DIRECTORY, 0);
+	if (proc >= 0)
+		process_find_kernel_threads(proc, &look->kernel);
+}
+
+static int compare_tids(const void *a, const void *b)
+{
+	pid_t one = *(const pid_t *)a, other = *(const pid_t *)b;
+
+	return one < other ? -1 : one > other;
+}
+
+static void look_finish(struct look *look)
+{
+	struct change_host *host = look->host;
+
+	if (host->n_fixed)
+		qsort(host->fixed, host->n_fixed, sizeof(*host->fixed), compare_tids);
+	kernel_threads_finish(&look->kernel);
+}
+
+static bool has_tid(const pid_t *tids, size_t count, pid_t tid)
+{
+	return count && bsearch(&tid, tids, count, sizeof(tid), compare_tids);
+}
+
+// Our own child stays on a CPU as long as it is there. And a kernel thread that could not be moved when it was seen
+// first can't be now: at most another one has got its number.
+static bool is_passed_over(const struct look *look, pid_t tid)
+{
+	const struct change_host *host = look->host;
+
+	return (host->apart && host->apart->pid == tid) ||
+	       (has_tid(host->fixed, look->known, tid) && has_tid(look->kernel.pids, look->kernel.count, tid));
+}
+
+static void note_fixed(struct look *look, pid_t tid)
+{
+	if (has_tid(look->kernel.pids, look->kernel.count, tid) && !has_tid(look->host->fixed, look->known, tid))
+		*MEM_PUSH(look->host->fixed, look->host->n_fixed) = tid;
 }
 
 // The CPUs come first: that question is the cheap one, and settles nearly all of them. Others who are not to be moved
 // are most often on CPUs that their cgroup has not, for a kernel thread of a CPU is where the CPU is.
-static void consider(struct change_host *host, pid_t tid, const struct cpuset *whole, struct task_list *out)
+static void consider(struct look *look, pid_t tid, const struct cpuset *whole)
 {
 	struct process_stat stat = { 0 };
 	struct cpuset cpus;
 
-	if (is_ours(host, tid) || get_affinity(host, tid, &cpus) < 0 || !is_narrow(&cpus, whole))
+	if (is_passed_over(look, tid) || get_affinity(look->host, tid, &cpus) < 0 || !is_narrow(&cpus, whole) ||
+	    read_stat(look->host, tid, &stat) < 0)
 		return;
-	if (read_stat(host, tid, &stat) == 0 && !stat.no_affinity)
-		*MEM_PUSH(out->items, out->count) = (struct task){ tid, stat.start, cpus };
+	if (stat.no_affinity)
+		note_fixed(look, tid);
+	else
+		*MEM_PUSH(look->out->items, look->out->count) = (struct task){ tid, stat.start, cpus };
 }
 
 // A cgroup that is to be looked at, and the CPUs of the nearest one upwards that has some to say.
@@ -149,8 +203,9 @@ static int read_threads(struct change_host *host, const char *cgroup, struct str
 	return fd < 0 ? fd : io_read_all(fd, out, THREADS_MAX_BYTES);
 }
 
-static int look_at(struct change_host *host, struct place *place, struct task_list *out)
+static int look_at(struct look *look, struct place *place)
 {
+	struct change_host *host = look->host;
 	AUTO_FREE char *file = mem_printf("%s/cpuset.cpus.effective", place->path);
 	AUTO_STR struct str text = { 0 };
 	int r = read_threads(host, place->path, &text);
@@ -164,7 +219,7 @@ static int look_at(struct change_host *host, struct place *place, struct task_li
 	for (long tid = strtol(at, &end, 10); end != at; tid = strtol(at, &end, 10)) {
 		// 0: one outside of our PID namespace, whom nobody here could name
 		if (tid > 0)
-			consider(host, (pid_t)tid, &place->whole, out);
+			consider(look, (pid_t)tid, &place->whole);
 		at = end;
 	}
 	return 0;
@@ -174,16 +229,18 @@ static int look_at(struct change_host *host, struct place *place, struct task_li
 // the kernel's own are all in the root (Linux, Documentation/admin-guide/cgroup-v2.rst, "Processes" and "Threads").
 int tasks_list_narrow(struct change_host *host, struct task_list *out)
 {
+	CLEANUP(look_finish) struct look look = { .host = host, .known = host->n_fixed, .out = out };
 	CLEANUP(places_finish) struct places places = { 0 };
 	int r;
 
 	*out = (struct task_list){ 0 };
+	look_begin(&look);
 	*MEM_PUSH(places.items, places.count) = (struct place){ .path = mem_dup(CGROUPS) };
 	for (bool first = true; places.count; first = false) {
 		CLEANUP(place_finish) struct place place = places.items[--places.count];
 
 		// one that is gone by now has none
-		r = look_at(host, &place, out);
+		r = look_at(&look, &place);
 		if (r < 0 && first)
 			return r;
 		if (r == 0)

@@ -23,7 +23,8 @@ struct task_list {
 	size_t count;
 };
 
-// All with an affinity narrower than the CPUs that their cgroup has now. Tasks that end meanwhile are left out.
+// All with an affinity narrower than the CPUs that their cgroup has now. Tasks that end meanwhile are left out. What
+// `host` has seen of kernel threads before is not asked again, and they are most of those that are narrow at all.
 // Returns 0 or -errno where there is no list at all.
 int tasks_list_narrow(struct change_host *host, struct task_list *out);
 void task_list_finish(struct task_list *list);
