@@ -407,7 +407,7 @@ int apart_read_parts(struct apart *apart, const char *device, struct apart_part 
 		     struct err *err)
 {
 	struct request request;
-	struct reply reply;
+	struct reply reply = { 0 };
 	const char *text = reply.text;
 	int r = 0;
 
@@ -443,7 +443,7 @@ int apart_write(struct apart *apart, const char *device, const char *path, const
 		struct err *err)
 {
 	struct request request;
-	struct reply reply;
+	struct reply reply = { 0 };
 	int r;
 
 	make_request(&request, device);

@@ -152,6 +152,7 @@ int journal_apply(struct journal *journal, struct journal_world *world, const st
 		// newest of all under the lock: nobody is above it
 		if (r < 0)
 			walk_undo(&walk, record);
+		walk_write_noted(&walk);
 	}
 	change_host_let_go(world->host);
 	lock_drop(world->lock);
@@ -262,6 +263,7 @@ static int walk_back(struct journal *journal, struct journal_world *world, const
 	} else {
 		walk_find_neighbours(&walk);
 		undo(&walk);
+		walk_write_noted(&walk);
 	}
 	change_host_rest(world->host);
 	lock_drop(world->lock);

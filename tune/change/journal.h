@@ -41,6 +41,7 @@ struct journal_record {
 	char **undone; // each `was` that an undo began with, and may have put back or passed up
 	size_t n_undone;
 	char *done; // NULL while it stands
+	bool noted; // that it is done is not in the file yet
 };
 
 struct journal {
@@ -50,6 +51,7 @@ struct journal {
 	struct journal_record *records;
 	size_t count;
 	struct strv damaged; // lines that could not be understood, as messages
+	struct str noted; // lines that are to be written with the next one
 };
 
 #define JOURNAL_CLOSED { .fd = -1 }

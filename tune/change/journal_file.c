@@ -32,6 +32,7 @@ void journal_finish(struct journal *journal)
 		record_finish(&journal->records[i]);
 	free(journal->records);
 	strv_finish(&journal->damaged);
+	str_finish(&journal->noted);
 	if (journal->fd >= 0)
 		close(journal->fd);
 	*journal = (struct journal)JOURNAL_CLOSED;
@@ -303,13 +304,23 @@ int journal_read(struct journal *journal, int dirfd, struct err *err)
 	return r;
 }
 
-static int append(struct journal *journal, struct change_host *host, const struct str *line,
-		  struct err *err)
+static void forget_noted(struct journal *journal)
 {
+	for (size_t i = 0; i < journal->count && journal->noted.len; i++)
+		journal->records[i].noted = false;
+	str_finish(&journal->noted);
+}
+
+// Behind what is noted.
+static int write_lines(struct journal *journal, struct change_host *host, const struct str *line, struct err *err)
+{
+	AUTO_STR struct str text = { 0 };
 	int r = change_host_before_write(host);
 
+	str_addn(&text, str_text(&journal->noted), journal->noted.len);
+	str_addn(&text, str_text(line), line->len);
 	if (r == 0)
-		r = io_write_all(journal->fd, line->text, line->len);
+		r = io_write_all(journal->fd, text.text, text.len);
 	if (r < 0) {
 		// a part may have been written; where even this fails the next one to catch up does
 		// it
@@ -317,9 +328,38 @@ static int append(struct journal *journal, struct change_host *host, const struc
 			r = -errno;
 		return err_sys(err, r, "writing the journal");
 	}
-	journal->size += (off_t)journal_parse(journal, line->text, line->len);
+	journal->size += (off_t)text.len;
+	forget_noted(journal);
 	change_host_after_write(host);
 	return 0;
+}
+
+static int append(struct journal *journal, struct change_host *host, const struct str *line,
+		  struct err *err)
+{
+	int r = write_lines(journal, host, line, err);
+
+	if (r == 0)
+		journal_parse(journal, line->text, line->len);
+	return r;
+}
+
+int journal_write_noted(struct journal *journal, struct change_host *host, struct err *err)
+{
+	static const struct str nothing = { 0 };
+
+	return journal->noted.len ? write_lines(journal, host, &nothing, err) : 0;
+}
+
+void journal_drop_noted(struct journal *journal)
+{
+	for (size_t i = 0; i < journal->count; i++) {
+		if (!journal->records[i].noted)
+			continue;
+		free(take(journal->records[i].done));
+		journal->lines--;
+	}
+	forget_noted(journal);
 }
 
 static void add_field(struct str *line, const char *value)
@@ -349,14 +389,19 @@ int journal_add_do(struct journal *journal, struct change_host *host, const stru
 	return append(journal, host, &line, err);
 }
 
+static void print_value(struct str *line, const char *verb, unsigned number, const char *value)
+{
+	str_addf(line, "%s\t%u", verb, number);
+	add_field(line, value);
+	str_addc(line, '\n');
+}
+
 static int add_value(struct journal *journal, struct change_host *host, const char *verb,
 		     unsigned number, const char *value, struct err *err)
 {
 	AUTO_STR struct str line = { 0 };
 
-	str_addf(&line, "%s\t%u", verb, number);
-	add_field(&line, value);
-	str_addc(&line, '\n');
+	print_value(&line, verb, number, value);
 	return append(journal, host, &line, err);
 }
 
@@ -385,4 +430,14 @@ int journal_add_undo(struct journal *journal, struct change_host *host, unsigned
 
 	str_addf(&line, "undo\t%u\n", number);
 	return append(journal, host, &line, err);
+}
+
+void journal_note_done(struct journal *journal, struct journal_record *record, const char *how)
+{
+	AUTO_STR struct str line = { 0 };
+
+	print_value(&line, "done", record->number, how);
+	journal_parse(journal, line.text, line.len);
+	record->noted = true;
+	str_addn(&journal->noted, line.text, line.len);
 }

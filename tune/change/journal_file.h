@@ -33,3 +33,10 @@ int journal_add_undo(struct journal *journal, struct change_host *host, unsigned
 		     struct err *err);
 int journal_add_done(struct journal *journal, struct change_host *host, unsigned number,
 		     const char *how, struct err *err);
+
+// As journal_add_done, but the line is written with the next one, or by journal_write_noted: for what is found to be as
+// it was by whoever looks at it again.
+void journal_note_done(struct journal *journal, struct journal_record *record, const char *how);
+int journal_write_noted(struct journal *journal, struct change_host *host, struct err *err);
+// Where they can't be written: those records stand again, as they do in the file.
+void journal_drop_noted(struct journal *journal);

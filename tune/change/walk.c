@@ -151,16 +151,40 @@ static struct above find_above(struct walk *walk, const struct journal_record *r
 
 // A journal that can't be written (disk full) must not keep the host from being put back: the
 // record stands, and whoever looks again finds that nothing is left to do.
-static void settle(struct walk *walk, struct journal_record *record, const char *how)
+static void say_unrecorded(struct walk *walk, const struct journal_record *record, const char *how,
+			   const struct err *err)
 {
-	struct err err = ERR_NONE;
-
-	if (journal_add_done(walk->journal, walk->world->host, record->number, how, &err) == 0)
-		return;
 	walk_report(walk, &record->change, false,
 		    mem_printf("%s: settled (%s), but that could not be recorded: %s; run "
 			       "`vfiorun revert` once that is mended", record->change.path, how,
-			       err.text));
+			       err->text));
+}
+
+// Whoever finds the record standing, should we die first, sees only that its `was` is there, unless another value of
+// the same thing was given back in the meantime.
+static void settle(struct walk *walk, struct journal_record *record, const char *how)
+{
+	const struct change_kind *kind = change_kind_find(record->change.kind);
+	struct err err = ERR_NONE;
+
+	if (kind && !kind->between && !may_be_handed(walk, record))
+		journal_note_done(walk->journal, record, how);
+	else if (journal_add_done(walk->journal, walk->world->host, record->number, how, &err) < 0)
+		say_unrecorded(walk, record, how, &err);
+}
+
+void walk_write_noted(struct walk *walk)
+{
+	struct journal *journal = walk->journal;
+	struct err err = ERR_NONE;
+
+	if (journal_write_noted(journal, walk->world->host, &err) == 0)
+		return;
+	for (size_t i = 0; i < journal->count; i++) {
+		if (journal->records[i].noted)
+			say_unrecorded(walk, &journal->records[i], journal->records[i].done, &err);
+	}
+	journal_drop_noted(journal);
 }
 
 static void pass_up(struct walk *walk, struct journal_record *record, const struct above *above)
