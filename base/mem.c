@@ -99,17 +99,13 @@ static int populate_object(struct dl_phdr_info *object, size_t size, void *unuse
 void mem_populate_program(void)
 {
 	enum { STACK = 112 << 10, HEAP = 96 << 10 };
-	static char *stack_top, *heap;
+	const char *heap = sbrk(0);
 	volatile char deep[STACK];
 
-	if (!heap) {
-		stack_top = __builtin_frame_address(0);
-		heap = sbrk(0);
-		mallopt(M_TOP_PAD, HEAP);
-		free(mem_new(1, 1));
-	}
-	deep[0] = 0; // the stack's mapping grows to here
-	populate((uintptr_t)deep, (uintptr_t)stack_top, MADV_POPULATE_WRITE);
+	mallopt(M_TOP_PAD, HEAP);
+	free(mem_new(1, 1)); // there is a heap from here on
+	deep[0] = 0;	     // the stack's mapping grows to here
+	populate((uintptr_t)deep, (uintptr_t)__builtin_frame_address(0), MADV_POPULATE_WRITE);
 	populate((uintptr_t)heap, (uintptr_t)sbrk(0), MADV_POPULATE_WRITE);
 	dl_iterate_phdr(populate_object, NULL);
 }

@@ -15,7 +15,8 @@ char *mem_printf(const char *fmt, ...) __attribute__((malloc, returns_nonnull, f
 void mem_populate(void *from, size_t size);
 
 // The same for the program as a whole: its code and its libraries', their data, the heap, and the stack as deep as it
-// will be. First out of main, which says where the stack begins; and after fork, when every page is shared again.
+// will be. First out of main, which says where the stack begins. Not after fork: what is written then is copied as it
+// is, which costs less than all of it.
 void mem_populate_program(void);
 
 // Frees *slot and puts a copy of text (or NULL) there.

@@ -106,25 +106,10 @@ static void look_begin(struct look *look)
 		process_find_kernel_threads(proc, &look->kernel);
 }
 
-static int compare_tids(const void *a, const void *b)
-{
-	pid_t one = *(const pid_t *)a, other = *(const pid_t *)b;
-
-	return one < other ? -1 : one > other;
-}
-
 static void look_finish(struct look *look)
 {
-	struct change_host *host = look->host;
-
-	if (host->n_fixed)
-		qsort(host->fixed, host->n_fixed, sizeof(*host->fixed), compare_tids);
+	pids_sort(look->host->fixed, look->host->n_fixed);
 	kernel_threads_finish(&look->kernel);
-}
-
-static bool has_tid(const pid_t *tids, size_t count, pid_t tid)
-{
-	return count && bsearch(&tid, tids, count, sizeof(tid), compare_tids);
 }
 
 // Our own child stays on a CPU as long as it is there. And a kernel thread that could not be moved when it was seen
@@ -134,12 +119,12 @@ static bool is_passed_over(const struct look *look, pid_t tid)
 	const struct change_host *host = look->host;
 
 	return (host->apart && host->apart->pid == tid) ||
-	       (has_tid(host->fixed, look->known, tid) && has_tid(look->kernel.pids, look->kernel.count, tid));
+	       (pids_have(host->fixed, look->known, tid) && pids_have(look->kernel.pids, look->kernel.count, tid));
 }
 
 static void note_fixed(struct look *look, pid_t tid)
 {
-	if (has_tid(look->kernel.pids, look->kernel.count, tid) && !has_tid(look->host->fixed, look->known, tid))
+	if (pids_have(look->kernel.pids, look->kernel.count, tid) && !pids_have(look->host->fixed, look->known, tid))
 		*MEM_PUSH(look->host->fixed, look->host->n_fixed) = tid;
 }
 

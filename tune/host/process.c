@@ -276,6 +276,17 @@ static int compare_pids(const void *a, const void *b)
 	return one < other ? -1 : one > other;
 }
 
+void pids_sort(pid_t *pids, size_t count)
+{
+	if (count)
+		qsort(pids, count, sizeof(*pids), compare_pids);
+}
+
+bool pids_have(const pid_t *pids, size_t count, pid_t pid)
+{
+	return count && bsearch(&pid, pids, count, sizeof(pid), compare_pids);
+}
+
 // Its list of them may lack some where others end meanwhile (proc(5), /proc/pid/task/tid/children), and not every
 // kernel has it: who is not on it may be one all the same.
 void process_find_kernel_threads(int proc, struct kernel_threads *out)
@@ -293,8 +304,7 @@ void process_find_kernel_threads(int proc, struct kernel_threads *out)
 		*MEM_PUSH(out->pids, out->count) = (pid_t)pid;
 		at = end;
 	}
-	if (out->count)
-		qsort(out->pids, out->count, sizeof(*out->pids), compare_pids);
+	pids_sort(out->pids, out->count);
 }
 
 void kernel_threads_finish(struct kernel_threads *threads)
@@ -307,7 +317,7 @@ void kernel_threads_finish(struct kernel_threads *threads)
 // else has; one who has ended has none.
 static bool is_kernel_thread(pid_t pid, const struct kernel_threads *known)
 {
-	return known->found && ((known->count && bsearch(&pid, known->pids, known->count, sizeof(pid), compare_pids)) ||
+	return known->found && (pids_have(known->pids, known->count, pid) ||
 				syscall(SYS_kcmp, KTHREADD, pid, KCMP_FILES, 0, 0) == 0);
 }
 

@@ -55,6 +55,10 @@ void process_read_boot_id(char *buf, size_t size);
 // files we may not see is not found. Returns 0 or -ENOENT.
 int process_find_holder(const char *path, char *out, size_t size);
 
+// Lists of numbers, and whether one that is sorted has this one.
+void pids_sort(pid_t *pids, size_t count);
+bool pids_have(const pid_t *pids, size_t count, pid_t pid);
+
 // The kernel's own threads, for process_may_have_program, as far as /proc tells of them in one piece. `proc` is /proc.
 struct kernel_threads {
 	bool found; // the one that makes them is known
