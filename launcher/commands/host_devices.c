@@ -112,9 +112,9 @@ static void judge(const struct host_machine *machine, const struct pci_device **
 		AUTO_STRV struct strv blockers = { 0 };
 		const char *driver = members[i]->driver;
 
-		if (members[i]->is_bridge)
+		if (members[i]->is_bridge && !pci_bridge_blocks(members[i]))
 			continue;
-		v->endpoints = true;
+		v->endpoints |= !members[i]->is_bridge;
 		host_blockers(machine, members[i], &blockers);
 		v->blocked |= blockers.count > 0;
 		if (driver && !pci_driver_is_stub(driver) && !strv_has(&v->drivers, driver))

@@ -19,9 +19,9 @@ struct profile;
 // warning of the plan. The rules:
 //  - a title means one device, and a device is named once; bridges and devices that do not answer stay;
 //  - of its IOMMU group everything else is named too, has a stub driver, is a bridge, or has no driver (then it
-//    is kept away from drivers meanwhile), or is taken by group = auto;
+//    is kept away from drivers meanwhile), or is taken by group = auto, which takes no ISA bridge nor its like;
 //  - without force: nothing that the host needs (file systems, swap, the default route), not its only GPU, not
-//    its last keyboard or mouse;
+//    its last keyboard or mouse, not its ISA bridge;
 //  - never: what another guest has.
 void plan_devices(const struct profile *profile, const struct facts *facts, const struct plan_options *options,
 		  struct plan *plan, struct diags *diags);

@@ -113,6 +113,84 @@ static void groups_of_all_kinds(void **state)
 	world_finish(&world);
 }
 
+// What the board's function 1f looks like: an ISA bridge, sound, SMBus. The bridge is in the way while it has a driver,
+// and no `auto` takes it then; without one it stays, and gets none meanwhile.
+static void isa_bridge_in_the_group(void **state)
+{
+	static const char driven[] = "0000:00:1f.0 060100 8086:a30c group=9 driver=lpc_ich\n"
+				     "0000:00:1f.3 040300 8086:a348 group=9 driver=snd_hda_intel\n"
+				     "0000:00:1f.4 0c0500 8086:a323 group=9 driver=i801_smbus",
+			  idle[] = "0000:00:1f.0 060100 8086:a30c group=9\n"
+				   "0000:00:1f.3 040300 8086:a348 group=9 driver=snd_hda_intel\n"
+				   "0000:00:1f.4 0c0500 8086:a323 group=9 driver=i801_smbus",
+			  stubbed[] = "0000:00:1f.0 060100 8086:a30c group=9 driver=vfio-pci\n"
+				      "0000:00:1f.3 040300 8086:a348 group=9 driver=snd_hda_intel";
+	struct world world;
+
+	(void)state;
+	world_make(&world, driven);
+	world_plan(&world, "[pci \"00:1f.3\"]\n");
+	world_expect(&world, "pci-group", "0000:00:1f.0|lpc_ich|0000:00:1f.4|pass it too: group = auto, or "
+					  "[pci \"0000:00:1f.4\"];|/lpc_ich/unbind|if the host needs them");
+	world_plan(&world, "[pci \"00:1f.3\"]\ngroup = auto\n");
+	world_expect(&world, "pci-group", "0000:00:1f.0|lpc_ich|[pci \"0000:00:1f.0\"] with force = yes|another slot");
+	assert_null(strstr(world.diags.items[0].text, "0000:00:1f.4"));
+	assert_null(strstr(world.diags.items[0].hint, "pass it too"));
+	world_plan(&world, "[pci \"00:1f.3\"]\ngroup = auto\n[pci \"00:1f.0\"]\n");
+	world_expect(&world, "pci-isa-bridge", "x.conf:6|force = yes");
+	world_check(&world, "[pci \"00:1f.3\"]\ngroup = auto\n[pci \"00:1f.0\"]\nforce = yes\n",
+		    "pass 0000:00:1f.3\npass 0000:00:1f.4\npass 0000:00:1f.0\n"
+		    "bind 0000:00:1f.3: snd_hda_intel -> vfio-pci override=vfio-pci\n"
+		    "bind 0000:00:1f.4: i801_smbus -> vfio-pci override=vfio-pci\n"
+		    "bind 0000:00:1f.0: lpc_ich -> vfio-pci override=vfio-pci\n"
+		    "owner 9: ? -> uid=1000 gid=1000 mode=0600\n"
+		    "warning pci-forced\n");
+	world_finish(&world);
+
+	world_make(&world, idle);
+	world_check(&world, "[pci \"00:1f.3\"]\ngroup = auto\n",
+		    "pass 0000:00:1f.3\nhold 0000:00:1f.0\npass 0000:00:1f.4\n"
+		    "bind 0000:00:1f.3: snd_hda_intel -> vfio-pci override=vfio-pci\n"
+		    "bind 0000:00:1f.0: none -> none override=vfio-pci\n"
+		    "bind 0000:00:1f.4: i801_smbus -> vfio-pci override=vfio-pci\n"
+		    "owner 9: ? -> uid=1000 gid=1000 mode=0600\n");
+	world_plan(&world, "[pci \"00:1f.3\"]\n");
+	assert_null(strstr(world.diags.items[0].text, "0000:00:1f.0"));
+	world_finish(&world);
+
+	world_make(&world, stubbed);
+	world_check(&world, "[pci \"00:1f.3\"]\ngroup = auto\n",
+		    "pass 0000:00:1f.3\n"
+		    "bind 0000:00:1f.3: snd_hda_intel -> vfio-pci override=vfio-pci\n"
+		    "owner 9: ? -> uid=1000 gid=1000 mode=0600\n");
+	world_finish(&world);
+}
+
+// A host bridge is never passed, but the kernel counts its driver like anybody's; a port's it does not.
+static void host_bridge_in_the_group(void **state)
+{
+	struct world world;
+
+	(void)state;
+	world_make(&world, "0000:00:08.0 060000 1022:1632 group=5 driver=k10temp bridge\n"
+			   "0000:00:08.1 060400 1022:1635 group=5 driver=pcieport bridge\n"
+			   "0000:04:00.6 040300 1022:15e3 group=5 driver=snd_hda_intel");
+	world_plan(&world, "[pci \"04:00.6\"]\ngroup = auto\n");
+	world_expect(&world, "pci-group", "0000:00:08.0|k10temp|/k10temp/unbind");
+	assert_null(strstr(world.diags.items[0].text, "0000:00:08.1"));
+	assert_null(strstr(world.diags.items[0].hint, "[pci"));
+	world_finish(&world);
+
+	world_make(&world, "0000:00:08.0 060000 1022:1632 group=5 bridge\n"
+			   "0000:00:08.1 060400 1022:1635 group=5 driver=pcieport bridge\n"
+			   "0000:04:00.6 040300 1022:15e3 group=5 driver=snd_hda_intel");
+	world_check(&world, "[pci \"04:00.6\"]\ngroup = auto\n",
+		    "pass 0000:04:00.6\n"
+		    "bind 0000:04:00.6: snd_hda_intel -> vfio-pci override=vfio-pci\n"
+		    "owner 5: ? -> uid=1000 gid=1000 mode=0600\n");
+	world_finish(&world);
+}
+
 static void titles(void **state)
 {
 	struct world world;
@@ -727,6 +805,8 @@ int main(void)
 		cmocka_unit_test(whole_group_by_auto),
 		cmocka_unit_test(half_a_group_is_refused),
 		cmocka_unit_test(groups_of_all_kinds),
+		cmocka_unit_test(isa_bridge_in_the_group),
+		cmocka_unit_test(host_bridge_in_the_group),
 		cmocka_unit_test(titles),
 		cmocka_unit_test(what_is_bound_stays_bound),
 		cmocka_unit_test(rebind_no),

@@ -607,6 +607,30 @@ static void the_map_shows_other_guests_too(void **state)
 	assert_non_null(strstr(fx->plan.map, "x: another guest"));
 }
 
+// Read from a tree: class, driver and group are what the kernel shows of them.
+static void isa_bridge_stays(void **state)
+{
+	static const char text[] = "[pci \"00:1f.3\"]\ngroup = auto\n",
+			  driven[] = "pci 0000:00:1f.0 8086:1e44 060100 driver=lpc_ich group=12\n"
+				     "pci 0000:00:1f.3 8086:1e20 040300 driver=snd_hda_intel group=12\n",
+			  idle[] = "pci 0000:00:1f.0 8086:1e44 060100 group=12\n"
+				   "pci 0000:00:1f.3 8086:1e20 040300 driver=snd_hda_intel group=12\n";
+
+	const struct fixture *fx = *state;
+
+	read_all(*state, text, driven);
+	make(*state);
+	assert_refused(fx, "pci-group", 8, "/drivers/lpc_ich/unbind");
+	begin_again(state);
+	fx = *state;
+	read_all(*state, text, idle);
+	make(*state);
+	assert_null(find(&fx->diags, "pci-group"));
+	assert_int_equal(fx->plan.n_devices, 2);
+	for (size_t i = 0; i < 2; i++)
+		assert_int_equal(fx->plan.devices[i].passed, str_eq(fx->plan.devices[i].address, "0000:00:1f.3"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -639,6 +663,7 @@ int main(void)
 		TEST(the_console_is_for_a_terminal),
 		TEST(a_qemu_that_is_not_there),
 		TEST(nothing_else_decides),
+		TEST(isa_bridge_stays),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

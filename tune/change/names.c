@@ -33,6 +33,11 @@ char *change_name_rescan(const char *bridge)
 	return mem_printf("echo 1 > " PCI "/devices/%s/remove; echo 1 > " PCI "/rescan", bridge);
 }
 
+char *change_name_unbind(const char *driver, const char *address)
+{
+	return mem_printf("echo %s > " PCI "/drivers/%s/unbind", address, driver);
+}
+
 const char change_name_irq_default[] = "/proc/irq/default_smp_affinity";
 const char change_name_workqueues[] = "/sys/devices/virtual/workqueue/cpumask";
 

@@ -17,6 +17,8 @@ char *change_name_balanced(const char *irqbalance);
 // The interrupt whose mask this path is, or -1.
 int change_parse_irq(const char *path);
 extern const char change_name_irq_default[], change_name_workqueues[]; // masks in hexadecimal
+// What a person types to take a device from its driver. The caller frees.
+char *change_name_unbind(const char *driver, const char *address);
 // What a person types to take a bridge off its bus, with all behind it, and to have it found anew. The caller
 // frees.
 char *change_name_rescan(const char *bridge);

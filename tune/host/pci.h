@@ -120,3 +120,11 @@ char *pci_class_name(const struct pci_device *device);
 // vfio-pci with its variants, and pci-stub: drivers that leave a group viable (driver_managed_dma, Linux 6.1
 // drivers/vfio/pci/, drivers/pci/pci-stub.c).
 bool pci_driver_is_stub(const char *driver);
+// A host bridge that has another driver: that one's hands on the group are the kernel's, as those of any function are
+// (__iommu_take_dma_ownership, Linux 6.1 drivers/iommu/iommu.c; before 5.19 vfio_dev_viable in drivers/vfio/vfio.c,
+// which lets only headers of type 1 and 2 be).
+bool pci_bridge_blocks(const struct pci_device *device);
+// A function of the mainboard that the rest of the host is behind, though no bus of PCI: an ISA bridge.
+bool pci_is_isa_bridge(const struct pci_device *device);
+// Class 06, but no bridge by its header: an ISA bridge, or "other bridge", which switches and radios are as well.
+bool pci_is_odd_bridge(const struct pci_device *device);

@@ -285,6 +285,16 @@ static void check_bar_sizes(struct choosing *c, const struct choice *choice)
 		check_bar_size(c, choice, sizes->items[i]);
 }
 
+// The firmware's memory, timers, and ports of the board are behind it, by windows that its owner may move.
+static void refuse_isa_bridge(struct choosing *c, const struct choice *choice)
+{
+	if (pci_is_isa_bridge(choice->device))
+		refuse(c, choice, "pci-isa-bridge",
+		       "the board's ISA bridge: what the host's firmware and clock need is behind it, and a guest can "
+		       "cut it off",
+		       "leave it out: without a driver it stands in no group's way");
+}
+
 void choosing_refuse(struct choosing *c)
 {
 	static void (*const checks[])(struct choosing *, const struct choice *) = {
@@ -295,6 +305,7 @@ void choosing_refuse(struct choosing *c)
 		refuse_last_input,
 		refuse_shared_input,
 		refuse_parted,
+		refuse_isa_bridge,
 		check_bar_sizes,
 	};
 

@@ -68,6 +68,23 @@ int pci_facts_match(const struct pci_facts *facts, const char *text, size_t *fou
 	return (int)n;
 }
 
+enum { BASE_CLASS_BRIDGE = 0x06, CLASS_HOST_BRIDGE = 0x0600, CLASS_ISA_BRIDGE = 0x0601 };
+
+bool pci_bridge_blocks(const struct pci_device *device)
+{
+	return device->class >> 8 == CLASS_HOST_BRIDGE && device->driver && !pci_driver_is_stub(device->driver);
+}
+
+bool pci_is_isa_bridge(const struct pci_device *device)
+{
+	return device->class >> 8 == CLASS_ISA_BRIDGE;
+}
+
+bool pci_is_odd_bridge(const struct pci_device *device)
+{
+	return device->class >> 16 == BASE_CLASS_BRIDGE && !device->is_bridge;
+}
+
 bool pci_driver_is_stub(const char *driver)
 {
 	return driver && (str_eq(driver, "pci-stub") || str_ends(driver, "vfio-pci") ||
