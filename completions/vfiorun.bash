@@ -49,7 +49,7 @@ _vfiorun()
 	local word=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
 	local command='' kind='' options='' i operands=0
 	local everywhere='--verbose --quiet --no-color --help --version'
-	local commands='run plan argv host list status top stop pause resume reset wait console log switch qmp
+	local commands='run plan argv check host list status top stop pause resume reset wait console log switch qmp
 		adopt revert usb rom help'
 
 	COMPREPLY=()
@@ -71,6 +71,7 @@ _vfiorun()
 	run) options='--headless --detach --input-timeout --set' kind=profile ;;
 	plan) options='--headless --set --json --root' kind=profile ;;
 	argv) options='--headless --set --json --root' kind=profile ;;
+	check) options='--headless --set --json --root' kind=profile ;;
 	host) options='--json --root --input' kind=none ;;
 	list) options='--json' kind=none ;;
 	status) options='--json' kind=guest ;;

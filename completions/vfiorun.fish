@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # fish completion for vfiorun(1).
 
-set -l commands run plan argv host list status top stop pause resume reset wait console log switch qmp adopt revert usb rom help
+set -l commands run plan argv check host list status top stop pause resume reset wait console log switch qmp adopt revert usb rom help
 
 function __vfiorun_guests
 	timeout 2 vfiorun list --json 2>/dev/null |
@@ -23,6 +23,7 @@ complete -c vfiorun -f
 complete -c vfiorun -n __fish_use_subcommand -a run -d "start a guest and stay with it until it ends"
 complete -c vfiorun -n __fish_use_subcommand -a plan -d "show all that run would do, and why; changes nothing"
 complete -c vfiorun -n __fish_use_subcommand -a argv -d "show the QEMU command alone, ready to paste"
+complete -c vfiorun -n __fish_use_subcommand -a check -d "is this host ready, for this profile? What is wrong, and what mends it"
 complete -c vfiorun -n __fish_use_subcommand -a host -d "show the host as the planner sees it: CPUs, memory, devices"
 complete -c vfiorun -n __fish_use_subcommand -a list -d "list guests"
 complete -c vfiorun -n __fish_use_subcommand -a status -d "one guest in detail: threads as the kernel has them, journal"
@@ -43,12 +44,12 @@ complete -c vfiorun -n __fish_use_subcommand -a rom -d "a graphics card's video 
 complete -c vfiorun -n __fish_use_subcommand -a help -d "show the commands, or one in detail"
 complete -c vfiorun -n __fish_use_subcommand -k -a "(__vfiorun_profiles)"
 
-complete -c vfiorun -n "__fish_seen_subcommand_from run plan argv" -l headless -d "no window; the serial console on this terminal"
+complete -c vfiorun -n "__fish_seen_subcommand_from run plan argv check" -l headless -d "no window; the serial console on this terminal"
 complete -c vfiorun -n "__fish_seen_subcommand_from run" -l detach -d "return once the guest runs, pinned"
 complete -c vfiorun -n "__fish_seen_subcommand_from run" -l input-timeout -d "give keyboard and mouse back after that time" -x
-complete -c vfiorun -n "__fish_seen_subcommand_from run plan argv" -l set -d "one more line of the profile" -x
-complete -c vfiorun -n "__fish_seen_subcommand_from plan argv host list status top rom" -l json -d "for scripts: JSON"
-complete -c vfiorun -n "__fish_seen_subcommand_from plan argv host" -l root -d "read this captured machine in place of the live one" -x -a "(__fish_complete_directories)"
+complete -c vfiorun -n "__fish_seen_subcommand_from run plan argv check" -l set -d "one more line of the profile" -x
+complete -c vfiorun -n "__fish_seen_subcommand_from plan argv check host list status top rom" -l json -d "for scripts: JSON"
+complete -c vfiorun -n "__fish_seen_subcommand_from plan argv check host" -l root -d "read this captured machine in place of the live one" -x -a "(__fish_complete_directories)"
 complete -c vfiorun -n "__fish_seen_subcommand_from host" -l input -d "input devices, and what they send"
 complete -c vfiorun -n "__fish_seen_subcommand_from stop usb rom" -l force -d "do it without asking, or in spite of a doubt"
 complete -c vfiorun -n "__fish_seen_subcommand_from log" -s f -l follow -d "go on as messages come"
@@ -62,7 +63,7 @@ complete -c vfiorun -l no-color -d "no colours (NO_COLOR does the same)"
 complete -c vfiorun -s h -l help -d "show this text"
 complete -c vfiorun -l version -d "show the version"
 
-complete -c vfiorun -n "__fish_seen_subcommand_from run plan argv" -k -a "(__vfiorun_profiles)"
+complete -c vfiorun -n "__fish_seen_subcommand_from run plan argv check" -k -a "(__vfiorun_profiles)"
 complete -c vfiorun -n "__fish_seen_subcommand_from status top stop pause resume reset wait console log switch qmp adopt revert usb" -k -a "(__vfiorun_guests)"
 complete -c vfiorun -n "__fish_seen_subcommand_from help" -k -a "$commands"
 complete -c vfiorun -n "__fish_seen_subcommand_from rom" -a "info dump" -F

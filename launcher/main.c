@@ -8,6 +8,7 @@
 //                         facts/    the host, this QEMU, firmware, named files → what is known
 //                         plan/     both → struct plan: pins, host changes, descriptors (pure)
 //                         argv/     both → QEMU's command line (pure)
+//   check/                facts, and the plan if there is one, judged: is this host ready? (pure)
 //   run.c                 the plan is carried out:
 //   run/keeper.c            the keeper journals and applies it, holds QEMU, and puts everything back
 //   run/spawn.c             QEMU is made: recorded on disk before it is QEMU

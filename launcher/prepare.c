@@ -48,15 +48,14 @@ static int read_profile(const struct command_line *line, const struct paths *pat
 }
 
 static int read_facts(const struct command_line *line, const struct profile *profile,
-		      const struct paths *paths, struct facts *facts)
+		      const struct facts_options *options, struct facts *facts)
 {
-	const struct facts_options options = { .paths = paths };
 	struct root root = ROOT_CLOSED;
 	struct err err = ERR_NONE;
 	int r = root_open(&root, line->root, &err);
 
 	if (r == 0)
-		r = facts_read(&root, profile, &options, facts, &err);
+		r = facts_read(&root, profile, options, facts, &err);
 	log_debug("%lu host reads", root.reads);
 	root_finish(&root);
 	if (r == 0)
@@ -82,7 +81,7 @@ static int take_turn(const struct paths *paths, int *turn)
 }
 
 static int make_plan(const struct command_line *line, const struct profile *profile,
-		     const struct facts *facts, struct prepared *prepared, struct diags *diags)
+		     const struct facts *facts, struct plan **plan, struct diags *diags)
 {
 	struct plan_options options = {
 		.headless = line->headless,
@@ -96,14 +95,14 @@ static int make_plan(const struct command_line *line, const struct profile *prof
 			  line->input_timeout);
 		return 2;
 	}
-	prepared->plan = mem_new(1, sizeof(*prepared->plan));
-	plan_make(profile, facts, &options, prepared->plan, diags);
-	prepared->relay = prepared->plan->console_on_stdio;
+	*plan = mem_new(1, sizeof(**plan));
+	plan_make(profile, facts, &options, *plan, diags);
 	return diags_exit_status(diags);
 }
 
 int prepare(const struct command_line *line, bool to_run, struct prepared *prepared)
 {
+	const struct facts_options options = { .paths = &prepared->paths };
 	struct profile profile = { 0 };
 	struct facts facts = { 0 };
 	struct diags diags = { 0 };
@@ -120,9 +119,10 @@ int prepare(const struct command_line *line, bool to_run, struct prepared *prepa
 	if (status == 0 && to_run)
 		status = take_turn(&prepared->paths, &prepared->turn);
 	if (status == 0)
-		status = read_facts(line, &profile, &prepared->paths, &facts);
+		status = read_facts(line, &profile, &options, &facts);
 	if (status == 0)
-		status = make_plan(line, &profile, &facts, prepared, &diags);
+		status = make_plan(line, &profile, &facts, &prepared->plan, &diags);
+	prepared->relay = prepared->plan && prepared->plan->console_on_stdio;
 	if (status && prepared->plan)
 		prepared_show_warnings(prepared);
 	show_diags(&diags);
@@ -130,6 +130,49 @@ int prepare(const struct command_line *line, bool to_run, struct prepared *prepa
 	facts_finish(&facts);
 	profile_finish(&profile);
 	return status;
+}
+
+// Nothing is wished for: the host as such.
+static int read_no_profile(struct profile *profile, struct diags *diags)
+{
+	profile_parse(profile, "/-", "", diags);
+	mem_set(&profile->vm.name, "-"); // no guest can be called that
+	diags_finish(diags);
+	return 0;
+}
+
+int prepare_check(const struct command_line *line, struct prepared_check *prepared)
+{
+	const struct facts_options options = { .paths = &prepared->paths, .everything = true };
+	struct err err = ERR_NONE;
+	int status;
+
+	*prepared = (struct prepared_check){ 0 };
+	if (paths_read_to_look(&prepared->paths, line->root, &err) < 0) {
+		log_error("%s", err.text);
+		return 3;
+	}
+	if (line->name)
+		status = read_profile(line, &prepared->paths, &prepared->profile, &prepared->diags);
+	else
+		status = read_no_profile(&prepared->profile, &prepared->diags);
+	if (status == 0)
+		status = read_facts(line, &prepared->profile, &options, &prepared->facts);
+	if (status == 0 && line->name &&
+	    make_plan(line, &prepared->profile, &prepared->facts, &prepared->plan, &prepared->diags) == 2)
+		status = 2; // what is wrong with the text itself
+	if (status)
+		show_diags(&prepared->diags);
+	return status;
+}
+
+void prepared_check_finish(struct prepared_check *prepared)
+{
+	plan_free(prepared->plan);
+	diags_finish(&prepared->diags);
+	facts_finish(&prepared->facts);
+	profile_finish(&prepared->profile);
+	paths_finish(&prepared->paths);
 }
 
 void prepared_show_warnings(const struct prepared *prepared)

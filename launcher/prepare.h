@@ -21,5 +21,19 @@ struct prepared {
 // Returns 0, or an exit status after having said why. Must be finished either way. `to_run`: what running
 // takes must be there. The warnings of a plan that can be carried out are left to the caller.
 int prepare(const struct command_line *line, bool to_run, struct prepared *prepared);
+
+// The same for who judges rather than acts: the whole host was read, and what stands against the plan is kept.
+struct prepared_check {
+	struct paths paths;
+	struct profile profile; // of `check` without PROFILE one in which nothing is said
+	struct facts facts;
+	struct plan *plan; // heap; NULL without PROFILE
+	struct diags diags;
+};
+
+// Returns 0, whatever stands against the plan, or an exit status after having said what is wrong with the profile, or
+// why nothing can be read. Must be finished either way.
+int prepare_check(const struct command_line *line, struct prepared_check *prepared);
+void prepared_check_finish(struct prepared_check *prepared);
 void prepared_show_warnings(const struct prepared *prepared);
 void prepared_finish(struct prepared *prepared);

@@ -81,6 +81,7 @@ void commands_print_help(struct str *out);
 // One row of the table each.
 int plan_command(const struct command_line *line);
 int argv_command(const struct command_line *line);
+int check_command(const struct command_line *line);
 int host_command(const struct command_line *line);
 int list_command(const struct command_line *line);
 int status_command(const struct command_line *line);

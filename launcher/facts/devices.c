@@ -40,10 +40,10 @@ void devices_read(struct root *root, const struct strv *titles, bool names, stru
 	iommu_facts_read(root, facts->system.kernel, facts->system.cmdline, &facts->iommu);
 	wanted = mem_new(pci->count + 1, sizeof(*wanted));
 	indices = mem_new(pci->count + 1, sizeof(*indices));
-	for (size_t i = 0; i < titles->count; i++)
+	for (size_t i = 0; titles && i < titles->count; i++)
 		want(pci, titles->items[i], wanted);
 	for (size_t i = 0; i < pci->count; i++) {
-		if (wanted[i])
+		if (!titles || wanted[i])
 			indices[n++] = i;
 	}
 	pci_facts_read_details(root, pci, indices, n);

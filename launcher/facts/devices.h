@@ -9,7 +9,8 @@ struct facts;
 struct root;
 struct strv;
 
-// titles: as struct pci_facts matches them ("0000:06:00.0", "10de:13c2"). Fills the facts' pci, usb and iommu.
+// titles: as struct pci_facts matches them ("0000:06:00.0", "10de:13c2"); NULL: every device. Fills the facts' pci, usb
+// and iommu.
 // names: also from this machine's ID database.
 void devices_read(struct root *root, const struct strv *titles, bool names, struct facts *facts);
 void devices_finish(struct facts *facts);

@@ -7,6 +7,7 @@
 #include "launcher/facts/devices.h"
 #include "launcher/facts/files.h"
 #include "launcher/facts/firmware.h"
+#include "launcher/facts/openings.h"
 #include "launcher/facts/qemu.h"
 #include "launcher/guest/paths.h"
 #include "launcher/guest/state.h"
@@ -276,38 +277,41 @@ static unsigned wanted_attributes(const struct profile *profile)
 }
 
 // Who else sets them is asked only where somebody would.
-static void read_daemons(struct root *root, const struct profile *profile, struct facts *facts)
+static void read_daemons(struct root *root, const struct profile *profile, bool everything, struct facts *facts)
 {
 	const unsigned clocks = 1u << ATTRIBUTE_GOVERNOR | 1u << ATTRIBUTE_EPP | 1u << ATTRIBUTE_MIN_FREQ |
 				1u << ATTRIBUTE_BOOST | 1u << ATTRIBUTE_LATENCY;
 
-	if (wanted_attributes(profile) & clocks || facts->cgroup.v2 ||
+	if (everything || wanted_attributes(profile) & clocks || facts->cgroup.v2 ||
 	    (profile->cpu.isolate != ISOLATE_NONE && !cpuset_is_empty(&facts->cpus.isolated)))
 		daemon_facts_read(root, &facts->daemons);
 }
 
-static void read_devices(struct root *root, const struct profile *profile, struct facts *facts)
+static void read_devices(struct root *root, const struct profile *profile, bool everything, struct facts *facts)
 {
 	AUTO_STRV struct strv titles = { 0 }, units = { 0 };
+	bool passes = profile->n_pcis || profile->n_mdevs;
 
-	if (profile->n_usbs && !profile->n_pcis && !profile->n_mdevs)
+	if (profile->n_usbs && !passes && !everything)
 		usb_facts_read(root, &facts->usb);
-	if (!profile->n_pcis && !profile->n_mdevs)
+	if (!passes && !everything)
 		return;
 	for (size_t i = 0; i < profile->n_pcis; i++)
 		strv_add(&titles, profile->pcis[i].title);
 	strv_copy(&units, &profile->host.stop);
 	if (profile->host.display_manager)
 		strv_add(&units, profile->host.display_manager);
-	devices_read(root, &titles, root->live, facts);
+	devices_read(root, everything ? NULL : &titles, root->live, facts);
+	if (everything)
+		iommu_facts_read_more(root, facts->system.kernel, facts->system.cmdline, &facts->iommu);
 	mdev_facts_read(root, &facts->mdevs);
 	desktop_facts_read(root, &units, &facts->desktop);
 	vfio_facts_read(root, &facts->vfio);
 }
 
-static void read_cgroups(struct root *root, const struct profile *profile, struct facts *facts)
+static void read_cgroups(struct root *root, const struct profile *profile, bool everything, struct facts *facts)
 {
-	if (profile->cpu.isolate == ISOLATE_NONE || profile->cpu.pin.mode == CPUS_NONE)
+	if ((profile->cpu.isolate == ISOLATE_NONE || profile->cpu.pin.mode == CPUS_NONE) && !everything)
 		return;
 	cgroup_facts_read(root, profile->vm.name, facts->system.kernel, !cpuset_is_empty(&facts->cpus.isolated),
 			  &facts->cgroup);
@@ -336,14 +340,14 @@ int facts_read(struct root *root, const struct profile *profile, const struct fa
 		return r;
 	memory_facts_read(root, &facts->memory);
 	system_facts_read(root, &facts->system);
-	read_devices(root, profile, facts);
-	if (firmware_type_of(profile) <= FIRMWARE_OVMF_SECUREBOOT)
+	read_devices(root, profile, options->everything, facts);
+	if (firmware_type_of(profile) <= FIRMWARE_OVMF_SECUREBOOT || options->everything)
 		firmware_read(root, options->paths->firmware_dir, &facts->firmwares);
 	attribute_facts_read(root, wanted_attributes(profile), &facts->cpus.online, &facts->attributes);
-	if (profile_has_section(profile, "input"))
+	if (profile_has_section(profile, "input") || options->everything)
 		input_facts_read(root, &facts->input);
-	read_cgroups(root, profile, facts);
-	read_daemons(root, profile, facts);
+	read_cgroups(root, profile, options->everything, facts);
+	read_daemons(root, profile, options->everything, facts);
 	facts->run_dir = mem_printf("%s/%s", options->paths->run_base, name);
 	facts->state_dir = mem_printf("%s/%s", options->paths->state_base, name);
 	facts->log_dir = mem_dup(options->paths->log_dir);
@@ -352,8 +356,10 @@ int facts_read(struct root *root, const struct profile *profile, const struct fa
 		return 0;
 	}
 	read_rights(facts);
-	if (profile_has_section(profile, "input") && access("/dev/uinput", R_OK | W_OK) < 0)
+	if ((profile_has_section(profile, "input") || options->everything) && access("/dev/uinput", R_OK | W_OK) < 0)
 		facts->uinput_error = errno;
+	if (options->everything)
+		openings_read(options->paths, facts);
 	read_accounts(profile, facts);
 	read_environment(facts);
 	read_other_guests(profile, options->paths, facts);
@@ -395,5 +401,6 @@ void facts_finish(struct facts *facts)
 	mdev_facts_finish(&facts->mdevs);
 	desktop_facts_finish(&facts->desktop);
 	vfio_facts_finish(&facts->vfio);
+	openings_finish(&facts->openings);
 	*facts = (struct facts){ 0 };
 }

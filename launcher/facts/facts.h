@@ -87,6 +87,15 @@ struct vars_origin {
 	bool secure_boot;
 };
 
+// What a user must be able to open and may not, and what dead guests left; of the live machine only.
+struct openings {
+	bool known;
+	int kvm, vfio; // errno behind a /dev/kvm, a /dev/vfio/vfio that we can't open; 0: we can
+	struct strv inputs;	   // keyboards and mice whose nodes we can't open
+	struct strv dead, orphans; // guests: whose changes are still to be undone; that run without a keeper
+	char *run_error, *run_hint; // why no guest could be started by this user; NULL: it can
+};
+
 struct facts {
 	bool live;
 	struct cpu_facts cpus;
@@ -126,10 +135,12 @@ struct facts {
 	struct pci_facts pci;
 	struct usb_facts usb;
 	struct iommu_facts iommu;
+	struct openings openings; // only where everything is asked for
 };
 
 struct facts_options {
 	const struct paths *paths;
+	bool everything; // what no profile asks for, too: the whole host, with the detail of every device
 };
 
 // Reads what this profile needs. Of a captured machine nothing is known of QEMU and of the files that the

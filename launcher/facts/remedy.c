@@ -55,10 +55,20 @@ static char *remove_word(const char *word)
 	return mem_printf("take %s off the kernel line, and reboot", word);
 }
 
-static char *intel_remedy(const struct system_facts *system, const struct iommu_facts *iommu)
+// Of a virtual machine the firmware setup is whoever runs it.
+static char *virtual_remedy(void)
+{
+	return mem_dup("this host is a virtual machine itself: whoever runs it must give it an IOMMU (QEMU: -device "
+		       "intel-iommu,intremap=on with kernel-irqchip=split)");
+}
+
+static char *intel_remedy(const struct cpu_facts *cpus, const struct system_facts *system,
+			  const struct iommu_facts *iommu)
 {
 	if (iommu->off || iommu->intel_off)
 		return remove_word(iommu->off ? "iommu=off" : "intel_iommu=off");
+	if (iommu->dmar == FACT_NO && cpus->hypervisor)
+		return virtual_remedy();
 	if (iommu->dmar == FACT_NO)
 		return mem_dup("enable VT-d (Intel Virtualization Technology for Directed I/O) in the firmware "
 			       "setup: there is no DMAR table now");
@@ -68,10 +78,13 @@ static char *intel_remedy(const struct system_facts *system, const struct iommu_
 }
 
 // AMD's is on wherever the firmware offers it.
-static char *amd_remedy(const struct iommu_facts *iommu)
+static char *amd_remedy(const struct cpu_facts *cpus, const struct iommu_facts *iommu)
 {
 	if (iommu->off || iommu->amd_off)
 		return remove_word(iommu->off ? "iommu=off" : "amd_iommu=off");
+	// QEMU gives any CPU Intel's
+	if (iommu->ivrs == FACT_NO && iommu->dmar == FACT_NO && cpus->hypervisor)
+		return virtual_remedy();
 	return mem_printf("enable the IOMMU (AMD-Vi, beside SVM) in the firmware setup%s: the kernel then uses it "
 			  "without being told%s",
 			  iommu->ivrs == FACT_NO ? ", which offers no IVRS table now" : "",
@@ -82,8 +95,8 @@ char *remedy_iommu_off(const struct cpu_facts *cpus, const struct system_facts *
 		       const struct iommu_facts *iommu)
 {
 	if (str_eq(cpus->vendor, "GenuineIntel"))
-		return intel_remedy(system, iommu);
+		return intel_remedy(cpus, system, iommu);
 	if (str_eq(cpus->vendor, "AuthenticAMD") || str_eq(cpus->vendor, "HygonGenuine"))
-		return amd_remedy(iommu);
+		return amd_remedy(cpus, iommu);
 	return mem_dup("enable it in the firmware setup");
 }

@@ -128,6 +128,18 @@ static const struct rival {
 	  "systemctl stop auto-cpufreq" },
 };
 
+bool plan_rival(enum daemon_kind daemon, const char **does, const char **remedy)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(rivals); i++) {
+		if (rivals[i].daemon != daemon)
+			continue;
+		*does = rivals[i].does;
+		*remedy = rivals[i].remedy;
+		return true;
+	}
+	return false;
+}
+
 static const struct wish *find_wish(const struct wish *wishes, size_t n, const struct rival *rival)
 {
 	for (size_t i = 0; i < n; i++) {

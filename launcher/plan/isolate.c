@@ -98,24 +98,24 @@ static void narrow_others(struct isolating *i)
 	}
 }
 
-// What there is to say against a partition, on the heap; NULL: it can be had. The second half of the questions needs
-// the first half's answers.
-static char *host_obstacle(const struct isolating *i)
+// The second half of the questions needs the first half's answers.
+const char *plan_isolation_obstacle(const struct facts *facts)
 {
-	const struct cgroup_facts *cgroup = &i->facts->cgroup;
+	const struct cgroup_facts *cgroup = &facts->cgroup;
 
-	if (!i->facts->root)
-		return mem_dup("a partition takes root");
+	if (!facts->root)
+		return "a partition takes root";
 	if (!cgroup->v2)
-		return mem_dup("the cgroup hierarchy is not mounted as v2");
+		return "the cgroup hierarchy is not mounted as v2";
 	if (!cgroup->top)
-		return mem_dup("this is a container, which sees only a part of the cgroup hierarchy");
+		return "this is a container, which sees only a part of the cgroup hierarchy";
 	if (!cgroup->cpuset)
-		return mem_dup("the cpuset controller is not in the cgroup v2 hierarchy: a mount of v1 has it, or the "
-			       "kernel lacks it");
+		return "the cpuset controller is not in the cgroup v2 hierarchy: a mount of v1 has it, or the "
+		       "kernel lacks it";
 	return NULL;
 }
 
+// On the heap; NULL: none.
 static char *cpus_obstacle(const struct isolating *i)
 {
 	struct cpuset available = i->facts->cgroup.cpus;
@@ -156,10 +156,11 @@ static char *find_obstacle(struct isolating *i)
 	struct cpuset emulator = placement->emulator;
 	AUTO_FREE struct cpuset *iothreads = mem_new((size_t)placement->n_iothreads + 1, sizeof(*iothreads));
 	AUTO_FREE char *why = mem_dup(placement->emulator_why);
-	char *obstacle = host_obstacle(i);
+	const char *without = plan_isolation_obstacle(i->facts);
+	char *obstacle;
 
-	if (obstacle)
-		return obstacle;
+	if (without)
+		return mem_dup(without);
 	memcpy(iothreads, placement->iothreads, (size_t)placement->n_iothreads * sizeof(*iothreads));
 	if (!i->facts->cgroup.remote && !cpuset_meets(&emulator, &i->vcpus))
 		narrow_others(i);

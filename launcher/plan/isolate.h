@@ -18,3 +18,6 @@ void plan_isolate(const struct profile *profile, const struct facts *facts, stru
 // The host changes that carry it out, after those of [host].
 void plan_add_isolation(const struct profile *profile, const struct facts *facts,
 			const struct placement *placement, struct plan *plan);
+
+// What this host as a whole has against a partition, static; NULL: it can be had where the CPUs allow it.
+const char *plan_isolation_obstacle(const struct facts *facts);

@@ -111,11 +111,16 @@ static void warn_scheduler(const struct profile *profile, const struct facts *fa
 // Where the kernel found its TSC wanting, KVM sets a guest's clock anew a tenth of a second after each time that a vCPU
 // came back to its CPU, by a thread bound to that CPU: which makes the vCPU come back (Linux 6.1, arch/x86/kvm/x86.c,
 // kvm_arch_vcpu_load and kvm_gen_kvmclock_update).
+bool plan_clock_is_slow(const char *clock)
+{
+	return str_eq(clock, "hpet") || str_eq(clock, "acpi_pm") || str_eq(clock, "jiffies");
+}
+
 static void warn_clock(const struct facts *facts, struct plan *plan)
 {
 	const char *clock = facts->system.clock;
 
-	if (!plan->kvm || !(str_eq(clock, "hpet") || str_eq(clock, "acpi_pm") || str_eq(clock, "jiffies")))
+	if (!plan->kvm || !plan_clock_is_slow(clock))
 		return;
 	diag_hint(diag_add(&plan->warnings, DIAG_WARNING, "clock-slow", (struct place){ 0 },
 			   "this host tells the time by %s, as its TSC was found wanting: KVM takes vCPUs off their "

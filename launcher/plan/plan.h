@@ -168,6 +168,8 @@ struct plan_options {
 // Errors go to diags; the plan is usable only if none is there. Warnings go into the plan.
 void plan_make(const struct profile *profile, const struct facts *facts, const struct plan_options *options,
 	       struct plan *plan, struct diags *diags);
+// The kernel found the TSC wanting, and that costs guests under KVM.
+bool plan_clock_is_slow(const char *clock);
 void plan_finish(struct plan *plan);
 void plan_free(struct plan *plan); // heap; NULL is harmless
 struct cpuset plan_vcpu_cpus(const struct plan *plan); // where vCPUs are pinned

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The command line, right and wrong; and that the manual and the completions know what the tables
 // know, and nothing else.
+#include "launcher/check/check.h"
 #include "launcher/commands/commands.h"
 
 #include "base/cleanup.h"
@@ -722,6 +723,21 @@ static void test_codes(void **state)
 	expect_same(MANUAL, &there, &wanted);
 }
 
+// The codes of `check` are those of its table.
+static void test_finding_codes(void **state)
+{
+	AUTO_FREE char *manual = read_text(MANUAL), *part = section(manual, "FINDINGS");
+	AUTO_STRV struct strv wanted = { 0 }, there = { 0 };
+	const char *codes;
+
+	(void)state;
+	for (size_t row = 0; (codes = check_codes(row)); row++)
+		strv_split(&wanted, codes, " ");
+	assert_true(wanted.count > 30);
+	collect(part, "^\\.It Li ([a-z0-9-]+)$", &there);
+	expect_same(MANUAL, &there, &wanted);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -741,6 +757,7 @@ int main(void)
 		cmocka_unit_test(test_fish_operands),
 		cmocka_unit_test(test_readme_profiles),
 		cmocka_unit_test(test_codes),
+		cmocka_unit_test(test_finding_codes),
 	};
 
 	return cmocka_run_group_tests_name("commands", tests, NULL, NULL);

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 // Every example profile on every machine of tests/hosts, compared with tests/golden/MACHINE/PROFILE.plan, and what
-// `host` shows of the machine, with tests/golden/MACHINE/host.text.
+// `host` and `check` show of the machine, with tests/golden/MACHINE/host.text and check.text.
 // GOLDEN=rewrite writes these anew; the review reads the difference.
+#include "launcher/check/check.h"
+#include "launcher/commands/check.h"
 #include "launcher/commands/host.h"
 #include "launcher/facts/facts.h"
 #include "launcher/guest/paths.h"
@@ -104,9 +106,9 @@ static char *without_here(const char *text)
 	return str_take(&out);
 }
 
-static char *make_text(const char *dir, const char *manifest, const char *file)
+static char *make_text(const char *dir, const char *manifest, const char *file, bool everything)
 {
-	const struct facts_options facts_options = { .paths = &paths };
+	const struct facts_options facts_options = { .paths = &paths, .everything = everything };
 	const struct profile_options profile_options = { 0 };
 	AUTO_STR struct str out = { 0 };
 	struct root root = ROOT_CLOSED;
@@ -172,9 +174,33 @@ static char *make_host_text(const char *dir)
 	return str_take(&out);
 }
 
+// As `check` without a profile does; what is read for it is what a profile is planned by, and more.
+static char *make_check_text(const char *dir, const char *manifest)
+{
+	const struct facts_options options = { .paths = &paths, .everything = true };
+	CLEANUP(findings_finish) struct findings findings = { 0 };
+	struct root root = ROOT_CLOSED;
+	struct diags diags = { 0 };
+	struct str out = { 0 };
+	struct profile profile;
+	struct facts facts;
+
+	profile_parse(&profile, "/-", "", &diags);
+	assert_int_equal(root_open(&root, dir, NULL), 0);
+	assert_int_equal(facts_read(&root, &profile, &options, &facts, NULL), 0);
+	load_caps(manifest, &facts.qemu);
+	findings_make(&(struct check_input){ .facts = &facts }, &findings);
+	findings_print_text(&findings, false, false, &out);
+	facts_finish(&facts);
+	root_finish(&root);
+	profile_finish(&profile);
+	diags_finish(&diags);
+	return str_take(&out);
+}
+
 static bool check_host(const char *path, const glob_t *profiles)
 {
-	AUTO_FREE char *manifest = read_text(path), *host = stem(path), *shown = NULL;
+	AUTO_FREE char *manifest = read_text(path), *host = stem(path), *shown = NULL, *checked = NULL;
 	char dir[256];
 	bool good = true;
 
@@ -182,11 +208,16 @@ static bool check_host(const char *path, const glob_t *profiles)
 	assert_int_equal(tree_make(manifest, dir, sizeof(dir)), 0);
 	shown = make_host_text(dir);
 	good &= is_golden(host, "host.text", shown);
+	checked = make_check_text(dir, manifest);
+	good &= is_golden(host, "check.text", checked);
 	for (size_t i = 0; i < profiles->gl_pathc; i++) {
 		AUTO_FREE char *profile = stem(profiles->gl_pathv[i]), *name = mem_printf("%s.plan", profile);
-		AUTO_FREE char *text = make_text(dir, manifest, profiles->gl_pathv[i]);
+		AUTO_FREE char *text = make_text(dir, manifest, profiles->gl_pathv[i], false);
+		AUTO_FREE char *by_check = make_text(dir, manifest, profiles->gl_pathv[i], true);
 
 		good &= is_golden(host, name, text);
+		// who reads more does not plan otherwise
+		assert_string_equal(by_check, text);
 	}
 	tree_remove(dir);
 	return good;

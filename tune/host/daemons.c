@@ -30,6 +30,7 @@ static void look_at(struct root *root, pid_t pid, struct daemon_facts *facts)
 	snprintf(path, sizeof(path), "proc/%d/comm", (int)pid);
 	if (root_read(root, path, comm, sizeof(comm)) < 0)
 		return;
+	facts->known |= pid == 1; // root's
 	for (size_t i = 0; i < DAEMON_COUNT; i++) {
 		if (!facts->pids[i] && strcmp(comm, rows[i].comm) == 0)
 			facts->pids[i] = pid;

@@ -3,6 +3,7 @@
 // back. Refuses to talk to them.
 #pragma once
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 struct root;
@@ -16,6 +17,7 @@ enum daemon_kind {
 };
 
 struct daemon_facts {
+	bool known;		  // processes of other users can be seen
 	pid_t pids[DAEMON_COUNT]; // 0: not seen
 	char tuned_profile[64];	  // what TuneD follows, "" unknown
 };

@@ -9,7 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { CONFIG_MAX = 4 << 20, MODULES_MAX = 16 << 20, SYMBOLS_MAX = 64 << 20, IOMEM_MAX = 4 << 20 };
+enum { CONFIG_MAX = 4 << 20, MODULES_MAX = 16 << 20, SYMBOLS_MAX = 64 << 20, IOMEM_MAX = 4 << 20,
+       INTERRUPTS_MAX = 16 << 20 };
 
 static enum fact fact_of(bool value)
 {
@@ -105,20 +106,23 @@ static bool file_has(struct root *root, const char *path, const char *text, bool
 }
 
 // modules.dep begins a line with the module's own path: "kernel/drivers/vfio/pci/vfio-pci.ko.xz: …".
-static void read_vfio(struct root *root, const char *kernel, struct iommu_facts *facts)
+static enum fact find_module(struct root *root, const char *kernel, const char *file)
 {
 	AUTO_FREE char *modules = mem_printf("lib/modules/%s/modules.dep", kernel);
 	AUTO_FREE char *builtin = mem_printf("lib/modules/%s/modules.builtin", kernel);
 	bool known = false;
 
+	if (*kernel && (file_has(root, modules, file, &known) || file_has(root, builtin, file, &known)))
+		return FACT_YES;
+	// an update of the kernel can take all modules of the one that runs
+	return known || (root->live && *kernel) ? FACT_NO : FACT_UNKNOWN;
+}
+
+static void read_vfio(struct root *root, const char *kernel, struct iommu_facts *facts)
+{
 	if (root_exists(root, "sys/bus/pci/drivers"))
 		facts->vfio_loaded = fact_of(root_exists(root, "sys/bus/pci/drivers/vfio-pci"));
-	if (facts->vfio_loaded == FACT_YES ||
-	    (*kernel && (file_has(root, modules, "/vfio-pci.ko", &known) ||
-			 file_has(root, builtin, "/vfio-pci.ko", &known))))
-		facts->vfio_available = FACT_YES;
-	else if (known)
-		facts->vfio_available = FACT_NO;
+	facts->vfio_available = facts->vfio_loaded == FACT_YES ? FACT_YES : find_module(root, kernel, "/vfio-pci.ko");
 }
 
 static bool is_boot_framebuffer(const char *owner)
@@ -176,6 +180,32 @@ void iommu_facts_read(struct root *root, const char *kernel, const char *cmdline
 	read_config(root, kernel, facts);
 	read_vfio(root, kernel, facts);
 	read_framebuffers(root, facts);
+}
+
+// Interrupts that are remapped have a chip of that kind; where there are none of devices at all nothing is known.
+static enum fact read_remapping(struct root *root)
+{
+	AUTO_STR struct str text = { 0 };
+
+	if (root_read_all(root, "proc/interrupts", &text, INTERRUPTS_MAX) < 0 || !text.len)
+		return FACT_UNKNOWN;
+	if (strstr(text.text, " IR-"))
+		return FACT_YES;
+	return strstr(text.text, " IO-APIC ") || strstr(text.text, " PCI-MSI") ? FACT_NO : FACT_UNKNOWN;
+}
+
+void iommu_facts_read_more(struct root *root, const char *kernel, const char *cmdline, struct iommu_facts *facts)
+{
+	AUTO_STRV struct strv words = { 0 };
+	char unsafe[8];
+
+	facts->type1_loaded = root_exists(root, "sys/module/vfio_iommu_type1");
+	facts->type1_available = facts->type1_loaded ? FACT_YES : find_module(root, kernel, "/vfio_iommu_type1.ko");
+	facts->remapping = read_remapping(root);
+	facts->unsafe_interrupts = root_read(root, "sys/module/vfio_iommu_type1/parameters/allow_unsafe_interrupts",
+					     unsafe, sizeof(unsafe)) > 0 && *unsafe == 'Y';
+	strv_split(&words, cmdline, " \t\n");
+	facts->remapping_off = strv_has(&words, "intremap=off") || strv_has(&words, "nointremap");
 }
 
 void iommu_facts_finish(struct iommu_facts *facts)

@@ -32,10 +32,20 @@ struct iommu_facts {
 	struct iommu_framebuffer *framebuffers;
 	size_t n_framebuffers;
 	bool framebuffers_unknown; // only root is told addresses
+	// what iommu_facts_read_more() adds
+	enum fact type1_available; // vfio_iommu_type1, by which VFIO maps a guest's memory: as vfio_available
+	bool type1_loaded;
+	enum fact remapping;	   // of interrupts: the IOMMU checks them, too
+	bool unsafe_interrupts;	   // vfio_iommu_type1 does without that
+	bool remapping_off;	   // by a word of the kernel line: intremap=off, nointremap
 };
 
 // kernel: its release, "" unknown. cmdline: its line. Sources: Linux 6.1 Documentation/admin-guide/
 // kernel-parameters.txt, drivers/iommu/intel/Kconfig, drivers/firmware/sysfb_simplefb.c, drivers/video/fbdev/efifb.c;
 // the ACS override patch (pcie_acs_override_setup) is in no kernel of kernel.org.
 void iommu_facts_read(struct root *root, const char *kernel, const char *cmdline, struct iommu_facts *facts);
+// And what is of interest only where the host as a whole is looked at: Linux 6.1 drivers/vfio/vfio_iommu_type1.c
+// (vfio_iommu_type1_attach_group refuses a group without remapping with EPERM), drivers/iommu/irq_remapping.c; chips of
+// remapped interrupts are called IR-… (arch/x86/kernel/apic/io_apic.c and msi.c).
+void iommu_facts_read_more(struct root *root, const char *kernel, const char *cmdline, struct iommu_facts *facts);
 void iommu_facts_finish(struct iommu_facts *facts);
