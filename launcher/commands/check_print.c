@@ -7,6 +7,7 @@
 #include "launcher/commands/host.h"
 
 #include <json-c/json.h>
+#include <string.h>
 
 enum { TEXT_COLUMN = 9 }; // behind the longest severity
 
@@ -26,38 +27,36 @@ static void add_wrapped(struct str *out, const char *text, size_t indent)
 	host_add_wrapped(out, &words, indent);
 }
 
-static void add_severity(const struct finding *finding, bool colour, struct str *out)
-{
-	static const char *const colours[] = { [SEVERITY_OK] = "32",
-					       [SEVERITY_INFO] = "36",
-					       [SEVERITY_UNKNOWN] = "35",
-					       [SEVERITY_WARNING] = "33",
-					       [SEVERITY_ERROR] = "1;31" };
-	const char *name = severity_name(finding->severity);
+static const char *const colours[] = {
+	[SEVERITY_OK] = "32",	   [SEVERITY_INFO] = "36",   [SEVERITY_UNKNOWN] = "35",
+	[SEVERITY_WARNING] = "33", [SEVERITY_ERROR] = "1;31",
+};
 
-	if (colour)
-		str_addf(out, "\033[%sm%-*s\033[0m\n", colours[finding->severity], TEXT_COLUMN, name);
-	else
-		str_addf(out, "%-*s\n", TEXT_COLUMN, name);
+static void add_below(struct str *out, const char *mark, const char *text)
+{
+	if (!text)
+		return;
+	str_addf(out, "%*s%s", TEXT_COLUMN, "", mark);
+	add_wrapped(out, text, TEXT_COLUMN + strlen(mark));
 }
 
 static void print_finding(const struct finding *finding, bool colour, struct str *out)
 {
-	bool good = finding->severity == SEVERITY_OK;
-	AUTO_FREE char *head = mem_printf("%s: %s%s%s%s", finding->subject, finding->evidence, good ? "" : " [",
-					  good ? "" : finding->code, good ? "" : "]");
+	const char *name = severity_name(finding->severity);
+	AUTO_STR struct str text = { 0 };
+	AUTO_FREE char *head =
+		finding->severity == SEVERITY_OK ?
+			mem_printf("%s: %s", finding->subject, finding->evidence) :
+			mem_printf("%s: %s [%s]", finding->subject, finding->evidence, finding->code);
 
-	add_severity(finding, colour, out);
-	out->text[--out->len] = '\0'; // the line goes on
-	add_wrapped(out, head, TEXT_COLUMN);
-	if (finding->reason) {
-		str_addf(out, "%*s", TEXT_COLUMN, "");
-		add_wrapped(out, finding->reason, TEXT_COLUMN);
-	}
-	if (finding->remedy) {
-		str_addf(out, "%*s-> ", TEXT_COLUMN, "");
-		add_wrapped(out, finding->remedy, TEXT_COLUMN + 3);
-	}
+	str_addf(&text, "%-*s", TEXT_COLUMN, name);
+	add_wrapped(&text, head, TEXT_COLUMN);
+	add_below(&text, "", finding->reason);
+	add_below(&text, "-> ", finding->remedy);
+	if (colour)
+		str_addf(out, "\033[%sm%s\033[0m%s", colours[finding->severity], name, text.text + strlen(name));
+	else
+		str_add(out, text.text);
 }
 
 // "1 error, 3 warnings; 12 are well"

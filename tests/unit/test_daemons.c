@@ -41,6 +41,7 @@ static void test_by_name(void **state)
 	assert_int_equal(facts.pids[DAEMON_POWER_PROFILES], 700);
 	assert_int_equal(facts.pids[DAEMON_IRQBALANCE], 701);
 	assert_int_equal(facts.pids[DAEMON_AUTO_CPUFREQ], 0);
+	assert_true(facts.known);
 	assert_string_equal(facts.tuned_profile, "");
 	assert_string_equal(daemon_name(DAEMON_TUNED), "TuneD");
 }
@@ -53,6 +54,7 @@ static void test_tuned_as_a_script(void **state)
 	read_tree("proc/812/comm = python3\nrun/tuned/tuned.pid = 812\n"
 		  "etc/tuned/active_profile = virtual-host\n", &facts);
 	assert_int_equal(facts.pids[DAEMON_TUNED], 812);
+	assert_false(facts.known); // root's processes are hidden
 	assert_string_equal(facts.tuned_profile, "virtual-host");
 	// left behind by one that was killed
 	read_tree("proc/5/comm = python3\nrun/tuned/tuned.pid = 812\n", &facts);

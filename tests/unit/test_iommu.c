@@ -2,6 +2,7 @@
 #include "tune/host/iommu.h"
 
 #include "base/cleanup.h"
+#include "base/mem.h"
 #include "base/str.h"
 #include "launcher/facts/remedy.h"
 #include "tests/unit/tree.h"
@@ -25,6 +26,7 @@ static void read_tree(const char *manifest, const char *cmdline, struct iommu_fa
 	assert_int_equal(tree_make(manifest, dir, sizeof(dir)), 0);
 	assert_int_equal(root_open(&root, dir, NULL), 0);
 	iommu_facts_read(&root, "6.1.0", cmdline, facts);
+	iommu_facts_read_more(&root, "6.1.0", cmdline, facts);
 	root_finish(&root);
 	tree_remove(dir);
 }
@@ -41,6 +43,8 @@ static void test_nothing_known(void **state)
 	assert_int_equal(facts.dmar, FACT_UNKNOWN);
 	assert_int_equal(facts.vfio_available, FACT_UNKNOWN);
 	assert_int_equal(facts.intel_default, FACT_UNKNOWN);
+	assert_int_equal(facts.type1_available, FACT_UNKNOWN);
+	assert_int_equal(facts.remapping, FACT_UNKNOWN);
 	assert_true(facts.framebuffers_unknown);
 }
 
@@ -138,6 +142,57 @@ static void test_framebuffers(void **state)
 	assert_false(none.framebuffers_unknown);
 }
 
+static void test_remapping(void **state)
+{
+	static const struct {
+		const char *interrupts;
+		enum fact remapping;
+	} cases[] = {
+		{ "  9: 0 IR-IO-APIC 9-fasteoi acpi", FACT_YES },
+		{ "126: 1 IR-PCI-MSI 327680-edge xhci_hcd", FACT_YES },
+		{ "126: 1 IR-PCI-MSIX-0000:00:14.0 0-edge xhci_hcd", FACT_YES }, // from Linux 6.2 on
+		{ "  9: 0 IO-APIC 9-fasteoi IR-receiver\\n 30: 1 PCI-MSI 1-edge virtio0", FACT_NO },
+		{ "NMI: 0 Non-maskable interrupts", FACT_UNKNOWN },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		AUTO_FREE char *manifest = mem_printf("proc/interrupts = \\x20 CPU0\\n%s\n", cases[i].interrupts);
+		AUTO_FACTS facts;
+
+		read_tree(manifest, "", &facts);
+		assert_int_equal(facts.remapping, cases[i].remapping);
+		assert_false(facts.remapping_off);
+	}
+}
+
+static void test_unsafe_interrupts(void **state)
+{
+	AUTO_FACTS facts;
+
+	(void)state;
+	read_tree("sys/module/vfio_iommu_type1/parameters/allow_unsafe_interrupts = Y\n", "quiet nointremap", &facts);
+	assert_true(facts.unsafe_interrupts);
+	assert_true(facts.remapping_off);
+	assert_true(facts.type1_loaded);
+	assert_int_equal(facts.type1_available, FACT_YES);
+}
+
+static void test_type1(void **state)
+{
+	AUTO_FACTS there, builtin, missing;
+
+	(void)state;
+	read_tree("lib/modules/6.1.0/modules.dep = kernel/drivers/vfio/vfio_iommu_type1.ko:\n", "", &there);
+	assert_int_equal(there.type1_available, FACT_YES);
+	assert_false(there.type1_loaded);
+	read_tree("lib/modules/6.1.0/modules.dep = kernel/x.ko:\n"
+		  "lib/modules/6.1.0/modules.builtin = kernel/drivers/vfio/vfio_iommu_type1.ko\n", "", &builtin);
+	assert_int_equal(builtin.type1_available, FACT_YES);
+	read_tree("lib/modules/6.1.0/modules.dep = kernel/drivers/vfio/pci/vfio-pci.ko:\n", "", &missing);
+	assert_int_equal(missing.type1_available, FACT_NO);
+}
+
 static void assert_remedy(const char *vendor, const char *distro, const char *family,
 			  const struct iommu_facts *iommu, const char *want)
 {
@@ -181,6 +236,26 @@ static void test_intel_remedies(void **state)
 	assert_remedy("GenuineIntel", "debian", "", &default_on, "dmesg");
 }
 
+// Nobody can set up the firmware of a virtual machine.
+static void test_virtual_remedies(void **state)
+{
+	const struct iommu_facts none = { .dmar = FACT_NO, .ivrs = FACT_NO }, word = { .dmar = FACT_NO, .off = true };
+	const struct system_facts system = { .distro = "debian", .cmdline = (char *)"" };
+	const char *vendors[] = { "GenuineIntel", "AuthenticAMD" };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(vendors); i++) {
+		struct cpu_facts cpus = { .hypervisor = true };
+		AUTO_FREE char *got = NULL, *first = NULL;
+
+		snprintf(cpus.vendor, sizeof(cpus.vendor), "%s", vendors[i]);
+		got = remedy_iommu_off(&cpus, &system, &none);
+		assert_non_null(strstr(got, "-device intel-iommu"));
+		first = remedy_iommu_off(&cpus, &system, &word);
+		assert_non_null(strstr(first, "take iommu=off off"));
+	}
+}
+
 static void test_amd_remedies(void **state)
 {
 	const struct iommu_facts off = { .ivrs = FACT_NO }, word = { .amd_off = true }, nonsense = { .amd_on = true };
@@ -199,6 +274,8 @@ int main(void)
 		cmocka_unit_test(test_off),	      cmocka_unit_test(test_no_vfio),
 		cmocka_unit_test(test_acs_override),  cmocka_unit_test(test_framebuffers),
 		cmocka_unit_test(test_intel_remedies), cmocka_unit_test(test_amd_remedies),
+		cmocka_unit_test(test_virtual_remedies), cmocka_unit_test(test_remapping),
+		cmocka_unit_test(test_unsafe_interrupts), cmocka_unit_test(test_type1),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -182,16 +182,37 @@ void iommu_facts_read(struct root *root, const char *kernel, const char *cmdline
 	read_framebuffers(root, facts);
 }
 
-// Interrupts that are remapped have a chip of that kind; where there are none of devices at all nothing is known.
+// "126:  5  0  IR-PCI-MSI 327680-edge xhci_hcd": behind a count for each CPU comes the chip.
+static const char *chip_of(const char *line)
+{
+	const char *at = strchr(line, ':');
+
+	if (!at)
+		return "";
+	for (at++; *at == ' ' || (*at >= '0' && *at <= '9');)
+		at++;
+	return at;
+}
+
+// One that is remapped tells; where there is none of devices at all nothing is known.
 static enum fact read_remapping(struct root *root)
 {
+	enum fact remapping = FACT_UNKNOWN;
 	AUTO_STR struct str text = { 0 };
+	AUTO_STRV struct strv lines = { 0 };
 
-	if (root_read_all(root, "proc/interrupts", &text, INTERRUPTS_MAX) < 0 || !text.len)
+	if (root_read_all(root, "proc/interrupts", &text, INTERRUPTS_MAX) < 0)
 		return FACT_UNKNOWN;
-	if (strstr(text.text, " IR-"))
-		return FACT_YES;
-	return strstr(text.text, " IO-APIC ") || strstr(text.text, " PCI-MSI") ? FACT_NO : FACT_UNKNOWN;
+	strv_split(&lines, str_text(&text), "\n");
+	for (size_t i = 0; i < lines.count; i++) {
+		const char *chip = chip_of(lines.items[i]);
+
+		if (str_starts(chip, "IR-"))
+			return FACT_YES;
+		if (str_starts(chip, "IO-APIC") || str_starts(chip, "PCI-MSI"))
+			remapping = FACT_NO;
+	}
+	return remapping;
 }
 
 void iommu_facts_read_more(struct root *root, const char *kernel, const char *cmdline, struct iommu_facts *facts)
