@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "tune/change/names.h"
+#include "tune/tracepoint.h"
 
 #include <fcntl.h>
 
@@ -33,6 +34,11 @@ static int steer(int number, const struct cpuset *cpus, struct err *err)
 	if (dprintf(fd, "%s\n", list) < 0)
 		return err_sys(err, -errno, "moving interrupt %d to the CPUs %s", number, list);
 	return 1;
+}
+
+int irq_watch(struct tracepoint *tracepoint, const struct cpuset *cpus, struct err *err)
+{
+	return tracepoint_open(tracepoint, "irq_vectors/vector_setup", cpus, err);
 }
 
 void irq_list_device(const char *device, struct cpuset *irqs)

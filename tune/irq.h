@@ -6,6 +6,13 @@
 struct cpuset;
 struct err;
 
+struct tracepoint;
+
+// Tells when a thread on one of these CPUs asks the kernel for interrupts, as QEMU's do for a passed device; the device
+// has them a moment later. Their moves are not told. (VFIO_DEVICE_SET_IRQS runs through x86_vector_alloc_irqs, since
+// Linux 4.15 arch/x86/kernel/apic/vector.c.) Returns 0 or -errno with a message.
+int irq_watch(struct tracepoint *tracepoint, const struct cpuset *cpus, struct err *err);
+
 // Adds the numbers of the message-signalled interrupts that the device has now.
 void irq_list_device(const char *device, struct cpuset *irqs);
 

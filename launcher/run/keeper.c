@@ -28,6 +28,8 @@ void keeper_init(struct keeper *keeper, const struct paths *paths, struct guest_
 		.qemu_source.fd = -1,
 		.signal_source.fd = -1,
 		.hotplug_source.fd = -1,
+		.interrupts_source.fd = -1,
+		.interrupts_made = TRACEPOINT_CLOSED,
 		.monitor = { .channel = -1, .source.fd = -1 },
 		.hook_source.fd = -1,
 		.usb.source.fd = -1,
@@ -59,6 +61,7 @@ void keeper_finish(struct keeper *keeper)
 		if (*fds[i] >= 0)
 			close(take_fd(fds[i]));
 	}
+	tracepoint_close(&keeper->interrupts_made);
 	if (keeper->usb.source.fd >= 0)
 		close(keeper->usb.source.fd);
 	strv_finish(&keeper->usb.ports);

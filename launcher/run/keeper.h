@@ -9,6 +9,7 @@
 #include "launcher/guest/state.h"
 #include "launcher/run/spawn.h"
 #include "tune/change/journal.h"
+#include "tune/tracepoint.h"
 
 #include <stdbool.h>
 #include <sys/types.h>
@@ -78,7 +79,8 @@ struct keeper {
 	bool partition;	   // its threads have cgroups of their own
 	bool no_partition; // the kernel refused one, and the profile can do without
 	bool unheard;	   // irqbalance does not take what it is told of interrupts, and that was said
-	struct loop_source qemu_source, signal_source, hotplug_source;
+	struct loop_source qemu_source, signal_source, hotplug_source, interrupts_source;
+	struct tracepoint interrupts_made; // on the guest's CPUs; closed: it passes no device, or they can't be watched
 	struct monitor_process monitor;
 	struct keeper_input input;
 	int control; // listening socket, for every monitor
@@ -108,7 +110,7 @@ struct keeper {
 	enum stop_step stop;
 	long long stop_deadline, start_deadline, rescan_at; // ms, 0: none
 	long long progress_at; // ms, when next to say how far a slow change is; 0: it has not begun
-	int rescans, interrupts;
+	int rescans, interrupts; // interrupts: of ours, Ctrl-C and its like
 	bool signalled; // we sent QEMU a deadly signal
 	bool ended;	// QEMU is gone
 	int wait_status; // as waitpid gives it, where it was our child

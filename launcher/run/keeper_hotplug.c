@@ -5,6 +5,7 @@
 
 #include "base/cleanup.h"
 #include "base/err.h"
+#include "base/io.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "launcher/plan/plan.h"
@@ -16,6 +17,8 @@
 
 #include <sys/epoll.h>
 
+enum { COMPLETE_MS = 250 };
+
 static void cpus_changed(void *context, uint32_t events)
 {
 	struct keeper *keeper = context;
@@ -23,9 +26,10 @@ static void cpus_changed(void *context, uint32_t events)
 	(void)events;
 	if (!hotplug_read_cpus(keeper->hotplug_source.fd) || !keeper->was_running)
 		return;
-	// cpusets follow in their own time
+	// cpusets follow in their own time; and what is watched on a CPU ends with it
 	keeper->rescans = 0;
 	keeper_rescan(keeper);
+	keeper_watch_interrupts(keeper);
 }
 
 void keeper_watch_cpus(struct keeper *keeper)
@@ -152,10 +156,66 @@ void keeper_steer_interrupts(struct keeper *keeper)
 	keep_from_irqbalance(keeper, &irqs);
 	for (size_t i = 0; i < plan->changes.count; i++) {
 		const struct change *change = &plan->changes.items[i];
+		int moved = str_eq(change->kind, "bind") ? irq_steer_device(change->path, &cpus, &err) : 0;
 
-		if (str_eq(change->kind, "bind") && irq_steer_device(change->path, &cpus, &err) < 0)
+		if (moved < 0)
 			log_info("%s", err.text);
+		else if (moved)
+			log_info("%d interrupt%s of %s moved to the CPUs %s", moved, moved == 1 ? "" : "s",
+				 change->path, plan->isolation.cpus);
 	}
+}
+
+// A driver in the guest asks for one after the other, and for each of them QEMU may have all made anew. The device
+// shows them when they are complete.
+static void interrupts_made(void *context, uint32_t events)
+{
+	struct keeper *keeper = context;
+
+	(void)events;
+	tracepoint_clear(&keeper->interrupts_made);
+	keeper->rescans = 0;
+	if (keeper->rescan_at && keeper->rescan_at <= io_now_ms() + COMPLETE_MS)
+		return;
+	log_info("interrupts are being made on the guest's CPUs");
+	keeper_schedule_rescan(keeper, COMPLETE_MS);
+}
+
+// Where those threads of QEMU run that make them: the vCPUs', and its own; false: somewhere or other.
+static bool find_makers(const struct plan *plan, struct cpuset *cpus)
+{
+	for (size_t i = 0; i < plan->n_pins; i++) {
+		const struct plan_pin *pin = &plan->pins[i];
+
+		if (pin->target != PIN_VCPU && pin->target != PIN_EMULATOR)
+			continue;
+		if (cpuset_is_empty(&pin->cpus))
+			return false;
+		cpuset_or(cpus, &pin->cpus);
+	}
+	return !cpuset_is_empty(cpus);
+}
+
+void keeper_watch_interrupts(struct keeper *keeper)
+{
+	struct loop_source *source = &keeper->interrupts_source;
+	struct cpuset cpus = { 0 };
+	struct err err = ERR_NONE;
+
+	if (source->fd >= 0)
+		loop_remove(&keeper->loop, source);
+	source->fd = -1;
+	tracepoint_close(&keeper->interrupts_made);
+	if (!keeper->state.plan->isolation.steer || !keeper_has_devices(keeper) ||
+	    !find_makers(keeper->state.plan, &cpus))
+		return;
+	if (irq_watch(&keeper->interrupts_made, &cpus, &err) < 0) {
+		log_info("interrupts of passed devices are looked for a few times after an event, not when they are "
+			 "made: %s", err.text);
+		return;
+	}
+	*source = (struct loop_source){ keeper->interrupts_made.fd, interrupts_made, keeper };
+	loop_add(&keeper->loop, source, EPOLLIN);
 }
 
 bool keeper_has_devices(const struct keeper *keeper)

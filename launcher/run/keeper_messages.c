@@ -115,6 +115,7 @@ static void guest_runs(struct keeper *keeper)
 	tell_parent(keeper, 0); // before the hook, which would hold its stderr
 	start_hook(keeper);
 	keeper_input_start(keeper);
+	keeper_watch_interrupts(keeper);
 	keeper_rescan(keeper);
 }
 

@@ -23,6 +23,7 @@ void keeper_find_partition(struct keeper *keeper);		     // an adopter's, from t
 void keeper_watch_cpus(struct keeper *keeper);
 void keeper_check_pins(struct keeper *keeper);
 void keeper_steer_interrupts(struct keeper *keeper); // of passed devices, to the vCPUs' CPUs
+void keeper_watch_interrupts(struct keeper *keeper); // those devices' new ones, once the guest runs
 bool keeper_has_devices(const struct keeper *keeper);
 
 // keeper_threads.c

@@ -142,10 +142,12 @@ int keeper_check_all_pinned(const struct keeper *keeper, struct err *err)
 // few looks catch the others. After them nothing wakes up: only an event brings another look.
 void keeper_rescan(struct keeper *keeper)
 {
-	// the last ones are for drivers in the guest, which make a passed device's interrupts in their own time
+	// the last ones are for drivers in the guest, which make a passed device's interrupts in their own time: where
+	// the kernel does not tell when
 	static const int waits_ms[] = { 250, 1000, 3000, 10000, 20000, 40000, 80000 };
-	enum { WITHOUT_DEVICES = 3 };
-	const int last = keeper_has_devices(keeper) ? ARRAY_SIZE(waits_ms) : WITHOUT_DEVICES, patience = 60;
+	enum { FEW = 3 };
+	const bool untold = keeper_has_devices(keeper) && keeper->interrupts_source.fd < 0;
+	const int last = untold ? ARRAY_SIZE(waits_ms) : FEW, patience = 60;
 	bool waiting = keeper_give_pools_back(keeper);
 	struct err err = ERR_NONE;
 

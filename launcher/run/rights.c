@@ -65,6 +65,13 @@ static bool binds_devices(const struct plan *plan)
 	return has_change(plan, "bind");
 }
 
+// What it makes of interrupts is to be noticed. CAP_PERFMON is of Linux 5.8; before that it takes what nobody keeps for
+// this alone.
+static bool watches_interrupts(const struct plan *plan)
+{
+	return plan->isolation.steer && binds_devices(plan);
+}
+
 static bool loads_modules(const struct plan *plan)
 {
 	return has_change(plan, "module");
@@ -101,6 +108,7 @@ static const struct need {
 	{ CAP_CHOWN, gives_nodes },
 	{ CAP_FOWNER, gives_nodes },
 	{ CAP_SYS_PTRACE, binds_devices }, // who has a device's nodes open, before it is taken from its driver
+	{ CAP_PERFMON, watches_interrupts },
 	{ CAP_SYS_MODULE, loads_modules }, // modprobe's and rmmod's, out of the bounding set
 	{ CAP_SYS_RESOURCE, locks_memory },
 	{ CAP_SYS_PTRACE, sets_cookies }, // it is access to another user's thread

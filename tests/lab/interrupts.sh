@@ -46,9 +46,9 @@ irqbalance_leaves() {
 	ask_irqbalance setup | grep -oE 'IRQ [0-9]+' | sed 's/IRQ //' | xargs
 }
 
-# make_msix_guest: a guest in $SCRATCH/msix.elf that makes the drive's interrupts, and says so
+# make_msix_guest [WORDS]: a guest in $SCRATCH/msix.elf that makes the drive's interrupts, and says so
 make_msix_guest() {
-	gcc -m32 -O2 -ffreestanding -mgeneral-regs-only -fno-pie -no-pie -fno-stack-protector -nostdlib -static \
+	gcc "$@" -m32 -O2 -ffreestanding -mgeneral-regs-only -fno-pie -no-pie -fno-stack-protector -nostdlib -static \
 		-Wl,-Ttext=0x100000 -Wl,-N -Wl,--build-id=none -o "$SCRATCH/msix.elf" tests/guest/msix.c
 	chmod 644 "$SCRATCH/msix.elf"
 }
