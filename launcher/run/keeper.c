@@ -31,6 +31,7 @@ void keeper_init(struct keeper *keeper, const struct paths *paths, struct guest_
 		.interrupts_source.fd = -1,
 		.interrupts_made = TRACEPOINT_CLOSED,
 		.monitor = { .channel = -1, .source.fd = -1 },
+		.balancer = { .source.fd = -1, .above = -1 },
 		.hook_source.fd = -1,
 		.usb.source.fd = -1,
 		.control = -1,
@@ -52,7 +53,7 @@ static void close_streams(struct keeper *keeper)
 void keeper_finish(struct keeper *keeper)
 {
 	int *fds[] = { &keeper->control, &keeper->log, &keeper->signal_source.fd,
-			&keeper->hotplug_source.fd };
+			&keeper->hotplug_source.fd, &keeper->balancer.source.fd };
 
 	log_to_file(-1);
 	child_close(&keeper->qemu);
@@ -69,6 +70,7 @@ void keeper_finish(struct keeper *keeper)
 	change_host_finish(&keeper->host);
 	close_streams(keeper);
 	keeper_input_finish(&keeper->input);
+	free(keeper->balancer.socket);
 	free(keeper->tids);
 	free(keeper->astray);
 	state_finish(&keeper->state);
@@ -103,6 +105,13 @@ int keeper_write_phase(struct keeper *keeper, enum phase phase, struct err *err)
 void keeper_schedule_rescan(struct keeper *keeper, int after_ms)
 {
 	keeper->rescan_at = io_now_ms() + after_ms;
+}
+
+void keeper_rescan_soon(struct keeper *keeper, int after_ms)
+{
+	keeper->rescans = 0;
+	if (!keeper->rescan_at || keeper->rescan_at > io_now_ms() + after_ms)
+		keeper_schedule_rescan(keeper, after_ms);
 }
 
 static void start_expired(struct keeper *keeper)

@@ -64,6 +64,16 @@ struct keeper_input {
 	bool hook_due; // sides changed while a hook ran
 };
 
+// irqbalance, as far as this guest has to do with it.
+struct keeper_balancer {
+	struct loop_source source; // inotify; fd -1: the plan leaves interrupts where they are
+	int above;		   // see irqbalance_watch
+	char *socket;		   // of the one that runs, or NULL
+	long long told_at;	   // of CPUs, ms; 0: not by us
+	bool settled;		   // it has taken that in, or never will
+	bool unheard;		   // it does not take what it is told of interrupts, and that was said
+};
+
 struct keeper {
 	const struct paths *paths; // borrowed, as the next two are
 	struct guest_dir *dir;
@@ -78,11 +88,11 @@ struct keeper {
 	bool adopted; // QEMU is not our child
 	bool partition;	   // its threads have cgroups of their own
 	bool no_partition; // the kernel refused one, and the profile can do without
-	bool unheard;	   // irqbalance does not take what it is told of interrupts, and that was said
 	struct loop_source qemu_source, signal_source, hotplug_source, interrupts_source;
 	struct tracepoint interrupts_made; // on the guest's CPUs; closed: it passes no device, or they can't be watched
 	struct monitor_process monitor;
 	struct keeper_input input;
+	struct keeper_balancer balancer;
 	int control; // listening socket, for every monitor
 	int log;     // the guest's log file
 	long long log_start; // where this run begins in it

@@ -5,12 +5,9 @@
 
 #include "base/cleanup.h"
 #include "base/err.h"
-#include "base/io.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "launcher/plan/plan.h"
-#include "tune/change/mask.h"
-#include "tune/change/names.h"
 #include "tune/host/hotplug.h"
 #include "tune/irq.h"
 #include "tune/pin.h"
@@ -72,75 +69,6 @@ void keeper_check_pins(struct keeper *keeper)
 	}
 }
 
-static const char *find_irqbalance(const struct plan *plan)
-{
-	for (size_t i = 0; i < plan->changes.count; i++) {
-		const struct change *change = &plan->changes.items[i];
-
-		if (str_eq(change->kind, "mask") && change_is_irqbalance(change->path))
-			return change->path;
-	}
-	return NULL;
-}
-
-// Those of which the journal says that irqbalance was told.
-static struct cpuset list_told(const struct keeper *keeper, const char *path)
-{
-	struct cpuset told = { 0 }, irqs, instead;
-
-	for (size_t i = 0; i < keeper->journal.count; i++) {
-		const struct journal_record *record = &keeper->journal.records[i];
-
-		if (!record->done && str_eq(record->kind, "mask") && str_eq(record->change.path, path) &&
-		    mask_parse_wanted(record->change.want, &irqs, &instead))
-			cpuset_or(&told, &irqs);
-	}
-	return told;
-}
-
-// A number that a device has given back may be another one's by now.
-static int balance_again(struct keeper *keeper, const char *path)
-{
-	int r = 0;
-
-	while (r == 0 && journal_find(&keeper->journal, "mask", path)) {
-		struct journal_report report;
-
-		r = journal_undo_one(&keeper->journal, &keeper->world, "mask", path, &report);
-		journal_report_finish(&report);
-	}
-	return r;
-}
-
-static int tell_irqbalance(struct keeper *keeper, const char *path, const struct cpuset *irqs, struct err *err)
-{
-	AUTO_FREE char *list = cpuset_text(irqs), *want = mem_printf("without %s", list);
-	const struct change change = { .kind = "mask", .path = (char *)path, .want = want,
-				       .why = (char *)"irqbalance would move a passed device's interrupts" };
-
-	return journal_apply(&keeper->journal, &keeper->world, &change, err);
-}
-
-// irqbalance knows that nothing belongs on the vCPUs' CPUs, and would move from there what we put there.
-static void keep_from_irqbalance(struct keeper *keeper, const struct cpuset *irqs)
-{
-	const char *irqbalance = find_irqbalance(keeper->state.plan);
-	AUTO_FREE char *path = irqbalance ? change_name_balanced(irqbalance) : NULL;
-	struct cpuset told, fresh = *irqs;
-	struct err err = ERR_NONE;
-
-	if (!path || keeper->unheard)
-		return;
-	told = list_told(keeper, path);
-	if (!cpuset_contains(irqs, &told) && balance_again(keeper, path) == 0)
-		cpuset_zero(&told);
-	cpuset_minus(&fresh, &told);
-	if (cpuset_is_empty(&fresh) || tell_irqbalance(keeper, path, &fresh, &err) == 0)
-		return;
-	keeper->unheard = true;
-	log_warning("irqbalance may move the interrupts of passed devices off the vCPUs' CPUs: %s", err.text);
-}
-
 void keeper_steer_interrupts(struct keeper *keeper)
 {
 	const struct plan *plan = keeper->state.plan;
@@ -153,7 +81,7 @@ void keeper_steer_interrupts(struct keeper *keeper)
 		if (str_eq(plan->changes.items[i].kind, "bind"))
 			irq_list_device(plan->changes.items[i].path, &irqs);
 	}
-	keep_from_irqbalance(keeper, &irqs);
+	keeper_keep_from_irqbalance(keeper, &irqs);
 	for (size_t i = 0; i < plan->changes.count; i++) {
 		const struct change *change = &plan->changes.items[i];
 		int moved = str_eq(change->kind, "bind") ? irq_steer_device(change->path, &cpus, &err) : 0;
@@ -174,11 +102,7 @@ static void interrupts_made(void *context, uint32_t events)
 
 	(void)events;
 	tracepoint_clear(&keeper->interrupts_made);
-	keeper->rescans = 0;
-	if (keeper->rescan_at && keeper->rescan_at <= io_now_ms() + COMPLETE_MS)
-		return;
-	log_info("interrupts are being made on the guest's CPUs");
-	keeper_schedule_rescan(keeper, COMPLETE_MS);
+	keeper_rescan_soon(keeper, COMPLETE_MS);
 }
 
 // Where those threads of QEMU run that make them: the vCPUs', and its own; false: somewhere or other.

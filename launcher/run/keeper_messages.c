@@ -116,6 +116,7 @@ static void guest_runs(struct keeper *keeper)
 	start_hook(keeper);
 	keeper_input_start(keeper);
 	keeper_watch_interrupts(keeper);
+	keeper_watch_irqbalance(keeper);
 	keeper_rescan(keeper);
 }
 

@@ -26,12 +26,18 @@ void keeper_steer_interrupts(struct keeper *keeper); // of passed devices, to th
 void keeper_watch_interrupts(struct keeper *keeper); // those devices' new ones, once the guest runs
 bool keeper_has_devices(const struct keeper *keeper);
 
+// keeper_irqbalance.c
+void keeper_watch_irqbalance(struct keeper *keeper); // once the guest runs
+bool keeper_check_irqbalance(struct keeper *keeper); // true: it has not taken in yet what it was told
+void keeper_keep_from_irqbalance(struct keeper *keeper, const struct cpuset *irqs);
+
 // keeper_threads.c
 int keeper_pin_thread(struct keeper *keeper, int row, pid_t tid, struct err *err);
 int keeper_pin_others(struct keeper *keeper, struct err *err); // emulator and vhost threads
 int keeper_check_all_pinned(const struct keeper *keeper, struct err *err);
 void keeper_rescan(struct keeper *keeper);
 void keeper_schedule_rescan(struct keeper *keeper, int after_ms);
+void keeper_rescan_soon(struct keeper *keeper, int after_ms); // at the latest then, and as after a start
 
 // keeper_monitor.c
 int keeper_start_monitor(struct keeper *keeper, struct err *err);

@@ -156,9 +156,10 @@ void keeper_rescan(struct keeper *keeper)
 	if (keeper->rescans == 0)
 		keep_timers_near(keeper);
 	keeper_check_pins(keeper);
+	waiting |= keeper_check_irqbalance(keeper);
 	keeper_steer_interrupts(keeper);
 	keeper->rescan_at = 0;
-	// another guest's start is over some day, and its end settles what is left of ours
+	// another guest's start is over some day, and its end settles what is left of ours; irqbalance looks up often
 	if (keeper->rescans < (waiting ? patience : last))
 		keeper_schedule_rescan(keeper, waits_ms[keeper->rescans < last ? keeper->rescans : last - 1]);
 	keeper->rescans++;

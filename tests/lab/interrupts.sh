@@ -3,28 +3,35 @@
 
 # irqbalance_starts: Debian's, as tests/lab/fetch-irqbalance unpacks it; `irqbalance` is its process
 irqbalance_starts() {
-	local program=$GUEST/irqbalance/usr/sbin/irqbalance
-
-	[[ -x $program ]] || skip "no irqbalance: run tests/lab/fetch-irqbalance"
-	mkdir /run/irqbalance
+	[[ -x $GUEST/irqbalance/usr/sbin/irqbalance ]] || skip "no irqbalance: run tests/lab/fetch-irqbalance"
 	masks=$(grep . /proc/irq/[0-9]*/smp_affinity_list)
-	stdbuf -oL "$program" --debug --interval=2 >"$SCRATCH/irqbalance" 2>&1 &
-	irqbalance=$!
 	trap 'irqbalance_ends; let_go' EXIT
-	wait_until "irqbalance's socket" test -S "/run/irqbalance/irqbalance$irqbalance.sock"
+	irqbalance_runs
 	wait_until "it bans no CPU" irqbalance_bans 0
+}
+
+irqbalance_runs() {
+	mkdir /run/irqbalance
+	stdbuf -oL "$GUEST/irqbalance/usr/sbin/irqbalance" --debug --interval=2 >"$SCRATCH/irqbalance" 2>&1 &
+	irqbalance=$!
+	wait_until "irqbalance's socket" test -S "/run/irqbalance/irqbalance$irqbalance.sock"
+}
+
+# irqbalance_stops: as a service that systemd ends, with its directory
+irqbalance_stops() {
+	kill "$irqbalance"
+	wait "$irqbalance" || true
+	rm -rf /run/irqbalance
 }
 
 # It moves interrupts, and leaves them where it moved them.
 irqbalance_ends() {
 	local path cpus
 
-	kill "$irqbalance"
-	wait "$irqbalance" || true
+	irqbalance_stops
 	while IFS=: read -r path cpus; do
 		echo "$cpus" >"$path" || true
 	done <<<"$masks" 2>/dev/null
-	rm -rf /run/irqbalance
 }
 
 # irqbalance_bans MASK: of CPUs, as of its last scan

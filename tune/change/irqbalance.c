@@ -8,10 +8,13 @@
 #include "base/str.h"
 #include "tune/change/kind.h"
 #include "tune/change/mask.h"
+#include "tune/host/cgroup.h"
+#include "tune/host/root.h"
 
 #include <fcntl.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/inotify.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/un.h>
@@ -22,6 +25,8 @@
 enum { PATIENCE_S = 5, SCAN_MS = 15000, POLL_MS = 100, ANSWER_MAX = 64 << 10, IRQS_MAX = 255 };
 
 static const char irqs_suffix[] = "/irqs";
+
+static const char run[] = "/run", directory[] = "/run/irqbalance";
 
 bool irqbalance_owns(const char *path)
 {
@@ -199,4 +204,72 @@ int irqbalance_write(struct change_host *host, const char *path, const struct cp
 		return tell_irqs(host, path, &banned);
 	r = tell_cpus(host, path, &banned);
 	return r == 0 && wait ? wait_until(host, path, &banned) : r;
+}
+
+char *irqbalance_find(struct change_host *host)
+{
+	struct root root = { .fd = host->root, .live = host->live };
+
+	return cgroup_find_irqbalance(&root);
+}
+
+// inotify has no openat either.
+static int watch_directory(struct change_host *host, int inotify, const char *path, uint32_t events)
+{
+	AUTO_CLOSE int node = change_open(host, path, O_PATH | O_DIRECTORY, 0);
+	char name[40];
+	int watch;
+
+	if (node < 0)
+		return node;
+	snprintf(name, sizeof(name), "/proc/self/fd/%d", node);
+	watch = inotify_add_watch(inotify, name, events);
+	return watch < 0 ? -errno : watch;
+}
+
+int irqbalance_watch(struct change_host *host, int inotify, int *above)
+{
+	const uint32_t in_it = IN_CREATE | IN_MOVED_TO | IN_DELETE | IN_DELETE_SELF | IN_ONLYDIR,
+		       above_it = IN_CREATE | IN_MOVED_TO | IN_ONLYDIR;
+	int r = watch_directory(host, inotify, directory, in_it);
+
+	if (r == -ENOENT && *above < 0) {
+		*above = watch_directory(host, inotify, run, above_it);
+		if (*above < 0)
+			return *above;
+		r = watch_directory(host, inotify, directory, in_it); // made meanwhile
+	}
+	if (r >= 0 && *above >= 0) {
+		inotify_rm_watch(inotify, *above);
+		*above = -1;
+	}
+	return r == -ENOENT || r >= 0 ? 0 : r;
+}
+
+// What is made in the directory above mostly is something else's.
+static bool is_about_it(const struct inotify_event *event)
+{
+	if (event->mask & (IN_DELETE_SELF | IN_Q_OVERFLOW))
+		return true;
+	return event->len && str_starts(event->name, "irqbalance");
+}
+
+bool irqbalance_stirred(int inotify)
+{
+	union {
+		struct inotify_event event;
+		char bytes[4096];
+	} room;
+	bool stirred = false;
+	ssize_t n;
+
+	while ((n = read(inotify, &room, sizeof(room))) > 0) {
+		for (ssize_t at = 0; at < n;) {
+			const struct inotify_event *event = (const void *)(room.bytes + at);
+
+			at += (ssize_t)(sizeof(*event) + event->len);
+			stirred |= is_about_it(event);
+		}
+	}
+	return stirred;
 }

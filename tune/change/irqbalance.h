@@ -19,3 +19,12 @@ int irqbalance_read(struct change_host *host, const char *path, struct cpuset *a
 // `wait`: where it is late, until it has taken the words; -ETIMEDOUT where it does not. -E2BIG: more interrupts
 // than it takes.
 int irqbalance_write(struct change_host *host, const char *path, const struct cpuset *allowed, bool wait);
+
+// The CPUs' path of the one that runs, on the heap, or NULL.
+char *irqbalance_find(struct change_host *host);
+// Lets an inotify descriptor tell when one starts or ends: of its directory, which comes and goes with it where systemd
+// starts it (RuntimeDirectory=), and of the one above only while that is missing: `above` is that watch, or -1. To be
+// called anew whenever irqbalance_stirred. Returns 0 or -errno.
+int irqbalance_watch(struct change_host *host, int inotify, int *above);
+// Reads what the descriptor has; whether that is about irqbalance.
+bool irqbalance_stirred(int inotify);

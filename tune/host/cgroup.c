@@ -100,10 +100,10 @@ static void read_masks(struct root *root, struct cgroup_facts *facts)
 }
 
 // Its socket is named after its process, and one of a dead process may be left.
-static void read_irqbalance(struct root *root, struct cgroup_facts *facts)
+char *cgroup_find_irqbalance(struct root *root)
 {
 	AUTO_STRV struct strv names = { 0 };
-	char comm[32];
+	char comm[32], *found = NULL;
 
 	root_list(root, "run/irqbalance", &names);
 	for (size_t i = 0; i < names.count; i++) {
@@ -115,9 +115,10 @@ static void read_irqbalance(struct root *root, struct cgroup_facts *facts)
 		path = mem_printf("proc/%d/comm", pid);
 		if (root_read(root, path, comm, sizeof(comm)) <= 0 || !str_eq(comm, "irqbalance"))
 			continue;
-		free(facts->irqbalance_socket);
-		facts->irqbalance_socket = mem_printf("/run/irqbalance/%s", names.items[i]);
+		free(found);
+		found = mem_printf("/run/irqbalance/%s", names.items[i]);
 	}
+	return found;
 }
 
 void cgroup_facts_read(struct root *root, const char *guest, const char *release, bool isolated,
@@ -129,7 +130,7 @@ void cgroup_facts_read(struct root *root, const char *guest, const char *release
 	if (!facts->v2 && !isolated)
 		return;
 	read_masks(root, facts);
-	read_irqbalance(root, facts);
+	facts->irqbalance_socket = cgroup_find_irqbalance(root);
 }
 
 void cgroup_facts_finish(struct cgroup_facts *facts)

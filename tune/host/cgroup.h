@@ -42,3 +42,6 @@ struct cgroup_facts {
 void cgroup_facts_read(struct root *root, const char *guest, const char *release, bool isolated,
 		       struct cgroup_facts *facts);
 void cgroup_facts_finish(struct cgroup_facts *facts);
+
+// The irqbalance_socket of the moment, on the heap, or NULL.
+char *cgroup_find_irqbalance(struct root *root);
