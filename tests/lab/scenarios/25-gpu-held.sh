@@ -1,7 +1,7 @@
 #!/bin/bash
 # lab: full limit=600
 # A device that somebody has open is not taken: who it is, is said. One who can't be seen makes the unbind wait in the
-# kernel: the run ends with status 4, nothing else hangs on it, and once that one goes, revert puts all back. A kernel
+# kernel: the run ends with status 4, nothing else hangs on it, `check` says so, and once that one goes, revert puts all back. A kernel
 # without vfio-pci is told so.
 . tests/lab/lib.sh
 . tests/lab/devices.sh
@@ -70,6 +70,15 @@ status=0
 vfiorun plan "$SCRATCH/held.conf" >"$SCRATCH/said" 2>&1 || status=$?
 expect "a plan" $status 3
 grep -q "blocks in the kernel" "$SCRATCH/said" || fail "that says something else: $(<"$SCRATCH/said")"
+for words in "" "$SCRATCH/held.conf"; do
+	status=0
+	# shellcheck disable=SC2086 # a word, or none
+	vfiorun check $words --json >"$SCRATCH/check" || status=$?
+	expect "check ${words##*/}" $status 3
+	jq -r '.findings[] | select(.code == "pci-stuck" and .severity == "error") | .subject + ": " + .remedy' "$SCRATCH/check" |
+		grep "end what has it open" || fail "check does not say that it is stuck: $(<"$SCRATCH/check")"
+done
+expect "what is left" "$(jq -r '.findings[] | select(.code == "guest-dead") | .remedy' "$SCRATCH/check")" "vfiorun revert held"
 status=0
 vfiorun revert held || status=$?
 expect "revert" $status 4

@@ -18,3 +18,9 @@ expect "status" $status 3
 grep -q "the IOMMU is off" "$SCRATCH/said" || fail "it does not say so"
 grep -q "take intel_iommu=off off the kernel line" "$SCRATCH/said" || fail "it does not say what to do"
 expect "untouched" "$(binding $card $sound)" "$before"
+
+status=0
+vfiorun check --json >"$SCRATCH/check" || status=$?
+expect "check" $status 3
+expect "it says" "$(jq -r '.findings[] | select(.code == "iommu-off") | .severity + ": " + .remedy' "$SCRATCH/check")" \
+	"error: take intel_iommu=off off the kernel line, and reboot"
