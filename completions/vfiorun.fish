@@ -23,7 +23,7 @@ complete -c vfiorun -f
 complete -c vfiorun -n __fish_use_subcommand -a run -d "start a guest and stay with it until it ends"
 complete -c vfiorun -n __fish_use_subcommand -a plan -d "show all that run would do, and why; changes nothing"
 complete -c vfiorun -n __fish_use_subcommand -a argv -d "show the QEMU command alone, ready to paste"
-complete -c vfiorun -n __fish_use_subcommand -a check -d "is this host ready, for this profile? What is wrong, and what mends it"
+complete -c vfiorun -n __fish_use_subcommand -a check -d "say whether the host is ready, and what mends what is not"
 complete -c vfiorun -n __fish_use_subcommand -a host -d "show the host as the planner sees it: CPUs, memory, devices"
 complete -c vfiorun -n __fish_use_subcommand -a list -d "list guests"
 complete -c vfiorun -n __fish_use_subcommand -a status -d "one guest in detail: threads as the kernel has them, journal"

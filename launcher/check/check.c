@@ -92,7 +92,7 @@ static const struct check_row {
 	{ "no-uinput", check_uinput, shares_input, false },
 	{ "input-rights", check_inputs, shares_input, false },
 	{ "no-logind", check_logind, NULL, false },
-	{ "guest-dead guest-orphan", check_guests, NULL, false },
+	{ "guest-dead guest-orphan guest-running", check_guests, NULL, false },
 };
 
 const char *check_codes(size_t row)

@@ -222,25 +222,46 @@ void check_logind(struct checking *c)
 	finding_because(finding, "where something else puts this host to sleep, it does so under a running guest");
 }
 
+// What is one guest's is its own to settle: `run` of its profile does it.
+static bool is_others(const struct checking *c, const char *guest)
+{
+	return !c->profile || !str_eq(c->profile->vm.name, guest);
+}
+
+static void add_dead(struct checking *c, const char *guest)
+{
+	struct finding *finding = checking_add(c, SEVERITY_WARNING, "guest-dead", guest,
+					       "this guest died, and what it changed on the host is not undone");
+
+	finding_because(finding, "its devices, CPUs and pages are kept from others");
+	finding_mend(finding, is_others(c, guest) ? "vfiorun revert %s" : "vfiorun revert %s; `run` does it, too",
+		     guest);
+}
+
+static void add_orphan(struct checking *c, const char *guest)
+{
+	struct finding *finding =
+		checking_add(c, SEVERITY_WARNING, "guest-orphan", guest, "this guest runs, but its keeper died");
+
+	finding_because(finding, "nobody will put the host back when it ends");
+	finding_mend(finding, is_others(c, guest) ? "vfiorun adopt %s" : "vfiorun adopt %s; `run` does it, too", guest);
+}
+
 void check_guests(struct checking *c)
 {
 	const struct openings *openings = &c->facts->openings;
-	struct finding *finding;
+	bool runs = c->profile && strv_has(&openings->running, c->profile->vm.name);
 
 	if (!openings->known)
 		return;
-	for (size_t i = 0; i < openings->dead.count; i++) {
-		finding = checking_add(c, SEVERITY_WARNING, "guest-dead", openings->dead.items[i],
-				       "this guest died, and what it changed on the host is not undone");
-		finding_because(finding, "its devices, CPUs and pages are kept from others");
-		finding_mend(finding, "vfiorun revert %s", openings->dead.items[i]);
-	}
-	for (size_t i = 0; i < openings->orphans.count; i++) {
-		finding = checking_add(c, SEVERITY_WARNING, "guest-orphan", openings->orphans.items[i],
-				       "this guest runs, but its keeper died");
-		finding_because(finding, "nobody will put the host back when it ends");
-		finding_mend(finding, "vfiorun adopt %s", openings->orphans.items[i]);
-	}
-	if (!openings->dead.count && !openings->orphans.count)
+	for (size_t i = 0; i < openings->dead.count; i++)
+		add_dead(c, openings->dead.items[i]);
+	for (size_t i = 0; i < openings->orphans.count; i++)
+		add_orphan(c, openings->orphans.items[i]);
+	if (runs)
+		finding_mend(checking_add(c, SEVERITY_WARNING, "guest-running", c->profile->vm.name,
+					  "it runs already: what is seen here it has had its part in"),
+			     "vfiorun stop %s", c->profile->vm.name);
+	if (!openings->dead.count && !openings->orphans.count && !runs)
 		checking_add(c, SEVERITY_OK, "guest-dead", "guests", "none has left anything behind");
 }

@@ -24,9 +24,10 @@ static const struct command table[] = {
 	  NULL, plan_command, "json root set headless", OPERAND_PROFILE, false, 0 },
 	{ "argv", "PROFILE [-- QEMU-ARG...]", "show the QEMU command alone, ready to paste",
 	  NULL, argv_command, "json root set headless", OPERAND_PROFILE, false, 0 },
-	{ "check", "[PROFILE]", "is this host ready, for this profile? What is wrong, and what mends it",
-	  "Without PROFILE the host as such. The status is 3 where a finding is an error. -q leaves\n"
-	  "errors and warnings. Changes nothing and needs no privilege: who may not look is told so.\n",
+	{ "check", "[PROFILE]", "say whether the host is ready, and what mends what is not",
+	  "Without PROFILE the host as such; with one, arguments for QEMU may stand behind --.\n"
+	  "The status is 3 where a finding is an error. -q leaves errors and warnings. Changes nothing\n"
+	  "and needs no privilege: where this user may not look, it says so.\n",
 	  check_command, "json root set headless", OPERAND_PROFILE, true, 0 },
 	{ "host", "", "show the host as the planner sees it: CPUs, memory, devices",
 	  "--input shows the input devices instead, and on a live machine goes on with what each of\n"

@@ -92,7 +92,7 @@ struct openings {
 	bool known;
 	int kvm, vfio; // errno behind a /dev/kvm, a /dev/vfio/vfio that we can't open; 0: we can
 	struct strv inputs;	   // keyboards and mice whose nodes we can't open
-	struct strv dead, orphans; // guests: whose changes are still to be undone; that run without a keeper
+	struct strv dead, orphans, running; // guests: whose changes stay; that run without a keeper; with one
 	char *run_error, *run_hint; // why no guest could be started by this user; NULL: it can
 };
 

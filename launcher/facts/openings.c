@@ -43,6 +43,8 @@ static void read_guests(const struct paths *paths, struct openings *openings)
 			strv_add(&openings->dead, names.items[i]);
 		else if (life == LIFE_ORPHAN)
 			strv_add(&openings->orphans, names.items[i]);
+		else if (life == LIFE_RUNNING)
+			strv_add(&openings->running, names.items[i]);
 	}
 }
 
@@ -76,6 +78,7 @@ void openings_finish(struct openings *openings)
 	strv_finish(&openings->inputs);
 	strv_finish(&openings->dead);
 	strv_finish(&openings->orphans);
+	strv_finish(&openings->running);
 	free(openings->run_error);
 	free(openings->run_hint);
 	*openings = (struct openings){ 0 };

@@ -452,7 +452,8 @@ static void each_code_has_its_trouble(void **state)
 
 		strv_split(&list, codes, " ");
 		for (size_t i = 0; i < list.count; i++) {
-			bool there = str_eq(list.items[i], "refused");
+			// these a profile has, below
+			bool there = str_eq(list.items[i], "refused") || str_eq(list.items[i], "guest-running");
 
 			for (size_t k = 0; k < ARRAY_SIZE(troubles); k++)
 				there |= str_eq(troubles[k].code, list.items[i]) && troubles[k].severity != SEVERITY_OK;
@@ -545,6 +546,23 @@ static void host_warns_and_stops(void **state)
 	expect(&j, "no-vfio-iommu", SEVERITY_WARNING, "has no such module", NULL);
 	judge(GUEST, NULL, NULL, without_run_dir, &k);
 	expect(&k, "no-run-dir", SEVERITY_ERROR, "no directory", NULL);
+}
+
+static void with_running(struct facts *facts)
+{
+	live(facts);
+	strv_add(&facts->openings.running, "g");
+}
+
+static void guest_runs(void **state)
+{
+	AUTO_JUDGED struct judged j = { 0 }, host = { 0 };
+
+	(void)state;
+	judge(GUEST, NULL, NULL, with_running, &j);
+	expect(&j, "guest-running", SEVERITY_WARNING, "runs already", "vfiorun stop g");
+	judge(NULL, NULL, NULL, with_running, &host);
+	expect(&host, "guest-dead", SEVERITY_OK, "none has left", NULL);
 }
 
 static void with_group(struct facts *facts)
@@ -660,6 +678,7 @@ int main(void)
 		cmocka_unit_test(plan_speaks_first),
 		cmocka_unit_test(only_what_matters),
 		cmocka_unit_test(host_warns_and_stops),
+		cmocka_unit_test(guest_runs),
 		cmocka_unit_test(rights_of_a_user),
 		cmocka_unit_test(text),
 		cmocka_unit_test(json),
