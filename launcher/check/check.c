@@ -18,6 +18,16 @@ static bool passes_pci(const struct profile *p)
 	return p->n_pcis;
 }
 
+// By VFIO's own container, and not by iommufd.
+static bool passes_by_container(const struct profile *p)
+{
+	bool found = p->n_mdevs;
+
+	for (size_t i = 0; i < p->n_pcis; i++)
+		found |= p->pcis[i].iommufd != TRI_YES;
+	return found;
+}
+
 static bool wants_kvm(const struct profile *p)
 {
 	return p->vm.accel != ACCEL_TCG;
@@ -25,7 +35,8 @@ static bool wants_kvm(const struct profile *p)
 
 static bool wants_uefi(const struct profile *p)
 {
-	return p->firmware.type_set ? p->firmware.type <= FIRMWARE_OVMF_SECUREBOOT : !p->boot.kernel;
+	return !p->firmware.code &&
+	       (p->firmware.type_set ? p->firmware.type <= FIRMWARE_OVMF_SECUREBOOT : !p->boot.kernel);
 }
 
 static bool is_placed(const struct profile *p)
@@ -67,8 +78,9 @@ static const struct check_row {
 	{ "no-interrupt-remapping", check_remapping, passes, false },
 	{ "acs-override acs-override-unknown", check_acs, passes_pci, false },
 	{ "no-vfio-pci", check_vfio_pci, passes_pci, false },
-	{ "no-vfio-iommu", check_vfio_type1, passes, false },
-	{ "vfio-rights", check_vfio_nodes, passes, false },
+	{ "no-vfio-iommu", check_vfio_type1, passes_by_container, false },
+	{ "vfio-container", check_vfio_container, passes_by_container, true },
+	{ "vfio-rights", check_vfio_groups, passes, false },
 	{ "memlock", check_memlock, passes, false },
 	{ "pci-stuck pci-dead", check_devices, never, false },
 	{ "only-gpu no-gpu", check_gpus, never, false },

@@ -91,35 +91,7 @@ void check_memlock(struct checking *c)
 		     checking_user(c), 9 * (GIB >> 10), 9 * GIB);
 }
 
-// A node that is there and can't be opened is the plan's to say.
-static void add_groups(struct checking *c)
-{
-	const struct vfio_facts *vfio = &c->facts->vfio;
-	const char *user = checking_user(c);
-
-	for (size_t i = 0; c->plan && i < c->plan->n_devices; i++) {
-		const struct plan_device *device = &c->plan->devices[i];
-		struct finding *finding;
-
-		if (!device->passed || device->group < 0)
-			continue;
-		if (vfio_facts_may_open(vfio, device->group)) {
-			checking_add(c, SEVERITY_OK, "vfio-rights", device->address,
-				     "its group's /dev/vfio/%d can be opened", device->group);
-			continue;
-		}
-		finding = checking_add(c, SEVERITY_WARNING, "vfio-rights", device->address,
-				       "its group's /dev/vfio/%d comes with vfio-pci, and will be root's",
-				       device->group);
-		finding_because(finding, "%s must be able to open it", user);
-		finding_mend(finding,
-			     "once it is there: chown %s /dev/vfio/%d; for good: SUBSYSTEM==\"vfio\", "
-			     "OWNER=\"%s\" in a file of /etc/udev/rules.d",
-			     user, device->group, user);
-	}
-}
-
-void check_vfio_nodes(struct checking *c)
+void check_vfio_container(struct checking *c)
 {
 	const struct openings *openings = &c->facts->openings;
 	const char *user = checking_user(c);
@@ -128,19 +100,56 @@ void check_vfio_nodes(struct checking *c)
 	if (!openings->known || c->facts->root || c->facts->iommu.vfio_available == FACT_NO)
 		return;
 	if (!openings->vfio) {
-		checking_add(c, SEVERITY_OK, "vfio-rights", "VFIO", "/dev/vfio/vfio can be opened");
-		add_groups(c);
+		checking_add(c, SEVERITY_OK, "vfio-container", "VFIO", "/dev/vfio/vfio can be opened");
 		return;
 	}
-	finding = checking_add(c, SEVERITY_WARNING, "vfio-rights", "VFIO", "%s can't open /dev/vfio/vfio: %s", user,
-			       strerror(openings->vfio));
+	finding = checking_add(c, c->profile ? SEVERITY_ERROR : SEVERITY_WARNING, "vfio-container", "VFIO",
+			       "%s can't open /dev/vfio/vfio: %s", user, strerror(openings->vfio));
 	finding_because(finding, "without it %s can give no guest a device", user);
 	if (openings->vfio == ENOENT)
 		finding_mend(finding, "modprobe vfio-pci, as root; at each boot: a line `vfio-pci` in a file of "
 				      "/etc/modules-load.d");
 	else
 		finding_mend(finding, "chmod 666 /dev/vfio/vfio, as udev has it: it opens no device by itself");
-	add_groups(c);
+}
+
+static bool has_node(const struct vfio_facts *vfio, int group)
+{
+	for (size_t i = 0; i < vfio->n_groups; i++) {
+		if (vfio->groups[i].group == group)
+			return true;
+	}
+	return false;
+}
+
+static void judge_group(struct checking *c, const struct plan_device *device)
+{
+	const char *user = checking_user(c);
+	struct finding *finding;
+
+	if (has_node(&c->facts->vfio, device->group)) {
+		checking_add(c, SEVERITY_OK, "vfio-rights", device->address, "its group's /dev/vfio/%d can be opened",
+			     device->group);
+		return;
+	}
+	finding = checking_add(c, SEVERITY_WARNING, "vfio-rights", device->address,
+			       "its group's /dev/vfio/%d comes with vfio-pci, and will be root's", device->group);
+	finding_because(finding, "%s must be able to open it", user);
+	finding_mend(finding,
+		     "once it is there: chown %s /dev/vfio/%d; for good: SUBSYSTEM==\"vfio\", OWNER=\"%s\" in a file "
+		     "of /etc/udev/rules.d",
+		     user, device->group, user);
+}
+
+// A node that is there and can't be opened the plan has refused.
+void check_vfio_groups(struct checking *c)
+{
+	if (!c->facts->openings.known || c->facts->root || !c->plan)
+		return;
+	for (size_t i = 0; i < c->plan->n_devices; i++) {
+		if (c->plan->devices[i].passed && c->plan->devices[i].group >= 0)
+			judge_group(c, &c->plan->devices[i]);
+	}
 }
 
 void check_realtime(struct checking *c)

@@ -61,11 +61,16 @@ void vfio_facts_finish(struct vfio_facts *facts)
 	*facts = (struct vfio_facts){ 0 };
 }
 
-bool vfio_facts_may_open(const struct vfio_facts *facts, int group)
+bool vfio_facts_may_open_group(const struct vfio_facts *facts, int group)
 {
 	for (size_t i = 0; i < facts->n_groups; i++) {
 		if (facts->groups[i].group == group)
-			return facts->container && facts->groups[i].usable;
+			return facts->groups[i].usable;
 	}
 	return false;
+}
+
+bool vfio_facts_may_open(const struct vfio_facts *facts, int group)
+{
+	return facts->container && vfio_facts_may_open_group(facts, group);
 }

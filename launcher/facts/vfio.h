@@ -36,4 +36,5 @@ struct vfio_facts {
 void vfio_facts_read(struct root *root, struct vfio_facts *facts);
 void vfio_facts_add_guest(struct vfio_facts *facts, const char *guest, const struct state *state, bool alive);
 void vfio_facts_finish(struct vfio_facts *facts);
-bool vfio_facts_may_open(const struct vfio_facts *facts, int group);
+bool vfio_facts_may_open_group(const struct vfio_facts *facts, int group); // its node alone
+bool vfio_facts_may_open(const struct vfio_facts *facts, int group); // and the container

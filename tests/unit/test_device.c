@@ -731,8 +731,10 @@ static void as_a_user(void **state)
 	world.facts.memlock_hard = UINT64_C(5) << 30;
 	world_check(&world, "[pci \"07:00.0\"]\n", "pass 0000:07:00.0\nerror vfio-rights\n");
 	world_expect(&world, "vfio-rights", "joe can't open /dev/vfio/14|chown joe /dev/vfio/14");
-	world.facts.vfio.container = true;
 	*MEM_PUSH(world.facts.vfio.groups, world.facts.vfio.n_groups) = (struct vfio_group){ 14, true };
+	world_check(&world, "[pci \"07:00.0\"]\n", "pass 0000:07:00.0\nerror vfio-rights\n");
+	world_expect(&world, "vfio-rights", "joe can't open /dev/vfio/vfio|chmod 666 /dev/vfio/vfio");
+	world.facts.vfio.container = true;
 	world_check(&world, "[pci \"07:00.0\"]\n", "pass 0000:07:00.0\n");
 	world_finish(&world);
 }

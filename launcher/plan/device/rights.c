@@ -91,12 +91,18 @@ static void check_node(struct choosing *c, const struct choice *choice)
 
 	if (group < 0 || vfio_facts_may_open(&c->facts->vfio, group))
 		return;
-	diag_hint(choosing_report(c, DIAG_HOST_ERROR, "vfio-rights", choice->section,
-				  "%s can't open /dev/vfio/%d, the IOMMU group of %s", qemu_user(c), group,
-				  choice->device->address),
-		  "chown %s /dev/vfio/%d; for good: SUBSYSTEM==\"vfio\", OWNER=\"%s\" in a file of "
-		  "/etc/udev/rules.d",
-		  qemu_user(c), group, qemu_user(c));
+	if (vfio_facts_may_open_group(&c->facts->vfio, group))
+		diag_hint(choosing_report(c, DIAG_HOST_ERROR, "vfio-rights", choice->section,
+					  "%s can't open /dev/vfio/vfio, which every group needs beside its own node",
+					  qemu_user(c)),
+			  "chmod 666 /dev/vfio/vfio, as udev has it: it opens no device by itself");
+	else
+		diag_hint(choosing_report(c, DIAG_HOST_ERROR, "vfio-rights", choice->section,
+					  "%s can't open /dev/vfio/%d, the IOMMU group of %s", qemu_user(c), group,
+					  choice->device->address),
+			  "chown %s /dev/vfio/%d; for good: SUBSYSTEM==\"vfio\", OWNER=\"%s\" in a file of "
+			  "/etc/udev/rules.d",
+			  qemu_user(c), group, qemu_user(c));
 }
 
 static void check_mdev_node(struct choosing *c, const struct plan_device *device)
