@@ -136,6 +136,7 @@ int main(int argc, char **argv)
 	if (argc != 2 && !each)
 		errx(2, "usage: time-undo [--each] DIR <CHANGES");
 	argv += each;
+	mem_populate_program(); // as vfiorun does when it starts
 	read_changes(&list);
 	if (chdir(argv[1]) < 0 || (mkdir("runs", 0755) < 0 && errno != EEXIST))
 		err(1, "%s", argv[1]);

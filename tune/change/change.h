@@ -193,6 +193,7 @@ struct change_kind {
 	bool exclusive;	  // what one guest has changed no other one may
 	bool yields;	  // a write that answers -EBUSY leaves it to those who use it now
 	bool one_file;	  // the path is that of an attribute, opened once to read, write and read back
+	bool goes_with_cgroup; // what is in a cgroup of ours needs no undo of its own where that is removed
 	// It may go away with its device, and then nothing is left to put back: what is said of that, "" nothing.
 	const char *gone;
 };

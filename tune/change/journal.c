@@ -11,6 +11,7 @@
 #include "tune/change/walk.h"
 
 #include <assert.h>
+#include <string.h>
 #include <sys/file.h>
 #include <time.h>
 
@@ -184,6 +185,64 @@ static void undo_one(struct walk *walk, size_t i)
 	walk_undo(walk, &walk->journal->records[i]);
 }
 
+static bool is_file_in(const char *path, const char *folder)
+{
+	size_t len = strlen(folder);
+
+	return strncmp(path, folder, len) == 0 && path[len] == '/' && !strchr(path + len + 1, '/');
+}
+
+// Whether it is a file in a cgroup that is to be removed after it, and has no effect beyond that.
+static bool goes_with_cgroup(const struct journal *journal, const struct journal_record *record)
+{
+	const struct change_kind *kind = change_kind_find(record->change.kind);
+
+	if (record->done || !kind || !kind->goes_with_cgroup || disturbs(record))
+		return false;
+	for (const struct journal_record *older = journal->records; older < record; older++) {
+		if (!older->done && str_eq(older->kind, change_kind_cgroup.name) &&
+		    is_file_in(record->change.path, older->change.path))
+			return true;
+	}
+	return false;
+}
+
+// Also where it was not there any more; not where it is somebody else's by now.
+static bool is_removed(const struct journal_record *cgroup)
+{
+	return str_eq(cgroup->done, "undone") || str_eq(cgroup->done, "already");
+}
+
+// What was left to the removal of a cgroup, once that was tried: before anything older, to which it may matter.
+static void undo_inside(struct walk *walk, size_t cgroup)
+{
+	const struct journal *journal = walk->journal;
+
+	for (size_t i = journal->count; i-- > cgroup + 1;) {
+		struct journal_record *record = &journal->records[i];
+		const struct change_kind *kind = change_kind_find(record->change.kind);
+
+		if (record->done || !kind || !kind->goes_with_cgroup ||
+		    !is_file_in(record->change.path, journal->records[cgroup].change.path))
+			continue;
+		if (is_removed(&journal->records[cgroup]))
+			walk_settle_gone(walk, record);
+		else
+			undo_one(walk, i);
+	}
+}
+
+static void undo_or_leave(struct walk *walk, size_t i)
+{
+	const struct journal *journal = walk->journal;
+
+	if (journal->records[i].done || goes_with_cgroup(journal, &journal->records[i]))
+		return;
+	undo_one(walk, i);
+	if (str_eq(journal->records[i].kind, change_kind_cgroup.name))
+		undo_inside(walk, i);
+}
+
 static void undo_all(struct walk *walk)
 {
 	CLEANUP(task_list_finish) struct task_list tasks = { 0 };
@@ -192,7 +251,7 @@ static void undo_all(struct walk *walk)
 
 	walk->tasks = &tasks;
 	for (size_t i = known; i-- > 0;)
-		undo_one(walk, i);
+		undo_or_leave(walk, i);
 	// tasks whose affinities were noted while that went on
 	for (size_t i = known; i < journal->count; i++)
 		undo_one(walk, i);

@@ -126,28 +126,43 @@ static int remove_directory(struct change_host *host, const char *path)
 	return unlinkat(dir, strrchr(path, '/') + 1, AT_REMOVEDIR) < 0 ? -errno : 0;
 }
 
-static int remove_cgroup(struct change_host *host, const struct change *change, struct err *err)
+static int stop_scope(struct change_host *host, const struct change *change, struct err *err)
+{
+	int r;
+
+	if (wait_gone(host, change->path, SETTLE_MS))
+		return 0;
+	r = scope_stop(change_name(change->path), err);
+	if (r == 0)
+		wait_gone(host, change->path, SYSTEMD_MS);
+	return r;
+}
+
+// A process that has just died may count for a moment more.
+static int remove_patiently(struct change_host *host, const struct change *change, struct err *err)
 {
 	long long until = io_now_ms() + SETTLE_MS;
-	int r = evict(host, change, err);
+	int r;
 
-	if (r < 0)
-		return r;
-	if (is_scope(change) && !wait_gone(host, change->path, SETTLE_MS)) {
-		r = scope_stop(strrchr(change->path, '/') + 1, err);
-		if (r < 0)
-			return r;
-		wait_gone(host, change->path, SYSTEMD_MS);
-	}
-	do {
-		r = remove_directory(host, change->path);
-		if (r == -EBUSY)
-			nap();
-	} while (r == -EBUSY && io_now_ms() < until);
+	while ((r = remove_directory(host, change->path)) == -EBUSY && io_now_ms() < until)
+		nap();
 	if (r == -EBUSY)
 		return err_set(err, r, "%s can't be removed: it has cgroups of somebody else in it, or a task "
 				       "that does not end", change->path);
 	return r < 0 && r != -ENOENT ? err_sys(err, r, "removing %s", change->path) : 0;
+}
+
+// Who is in it is asked only where it can't just be removed.
+static int remove_cgroup(struct change_host *host, const struct change *change, struct err *err)
+{
+	int r;
+
+	if (!is_scope(change) && remove_directory(host, change->path) == 0)
+		return 0;
+	r = evict(host, change, err);
+	if (r == 0 && is_scope(change))
+		r = stop_scope(host, change, err);
+	return r < 0 ? r : remove_patiently(host, change, err);
 }
 
 static bool is_in(struct change_host *host, pid_t pid, const char *unit)

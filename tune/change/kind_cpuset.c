@@ -85,4 +85,5 @@ const struct change_kind change_kind_cpuset = {
 	.remedy = cpuset_kind_remedy,
 	.survives_us = true,
 	.one_file = true,
+	.goes_with_cgroup = true,
 };

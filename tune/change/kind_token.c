@@ -126,4 +126,5 @@ const struct change_kind change_kind_token = {
 	.shared = true,
 	.survives_us = true,
 	.one_file = true,
+	.goes_with_cgroup = true,
 };

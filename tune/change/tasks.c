@@ -167,15 +167,17 @@ static void places_finish(struct places *places)
 	free(places->items);
 }
 
-static void add_children(struct change_host *host, const struct place *place, struct places *out)
+static void add_children(struct change_host *host, const struct place *place, const struct strv *but,
+			 struct places *out)
 {
 	AUTO_STRV struct strv names = { 0 };
 
 	change_list_folders(host, place->path, &names);
 	for (size_t i = 0; i < names.count; i++) {
-		char *path = mem_printf("%s/%s", place->path, names.items[i]);
+		AUTO_FREE char *path = mem_printf("%s/%s", place->path, names.items[i]);
 
-		*MEM_PUSH(out->items, out->count) = (struct place){ path, place->whole };
+		if (!strv_has(but, path))
+			*MEM_PUSH(out->items, out->count) = (struct place){ take(path), place->whole };
 	}
 }
 
@@ -212,7 +214,7 @@ static int look_at(struct look *look, struct place *place)
 
 // By cgroups and not by way of /proc, where each process costs much more to be named: each thread is in just one, and
 // the kernel's own are all in the root (Linux, Documentation/admin-guide/cgroup-v2.rst, "Processes" and "Threads").
-int tasks_list_narrow(struct change_host *host, struct task_list *out)
+int tasks_list_narrow(struct change_host *host, const struct strv *but, struct task_list *out)
 {
 	CLEANUP(look_finish) struct look look = { .host = host, .known = host->n_fixed, .out = out };
 	CLEANUP(places_finish) struct places places = { 0 };
@@ -229,7 +231,7 @@ int tasks_list_narrow(struct change_host *host, struct task_list *out)
 		if (r < 0 && first)
 			return r;
 		if (r == 0)
-			add_children(host, &place, &places);
+			add_children(host, &place, but, &places);
 	}
 	return 0;
 }

@@ -11,6 +11,7 @@
 #include <sys/types.h>
 
 struct change_host;
+struct strv;
 
 struct task {
 	pid_t tid;
@@ -23,10 +24,10 @@ struct task_list {
 	size_t count;
 };
 
-// All with an affinity narrower than the CPUs that their cgroup has now. Tasks that end meanwhile are left out. What
-// `host` has seen of kernel threads before is not asked again, and they are most of those that are narrow at all.
-// Returns 0 or -errno where there is no list at all.
-int tasks_list_narrow(struct change_host *host, struct task_list *out);
+// All with an affinity narrower than the CPUs that their cgroup has now. Tasks that end meanwhile are left out, and so
+// are those below the cgroups `but`. What `host` has seen of kernel threads before is not asked again, and they are
+// most of those that are narrow at all. Returns 0 or -errno where there is no list at all.
+int tasks_list_narrow(struct change_host *host, const struct strv *but, struct task_list *out);
 void task_list_finish(struct task_list *list);
 
 // Whether the number is still this task's: a task is known by when it began, too. -ESRCH: it is gone, or another one's

@@ -173,6 +173,11 @@ static void settle(struct walk *walk, struct journal_record *record, const char 
 		say_unrecorded(walk, record, how, &err);
 }
 
+void walk_settle_gone(struct walk *walk, struct journal_record *record)
+{
+	settle(walk, record, "gone");
+}
+
 void walk_write_noted(struct walk *walk)
 {
 	struct journal *journal = walk->journal;
@@ -255,9 +260,24 @@ static int note_task(struct walk *walk, const struct task *task, uint64_t turn, 
 		       journal_add_do(walk->journal, walk->world->host, &change, turn, err);
 }
 
+// Cgroups of ours have no tasks but QEMU's, whose pins are set after all that.
+static void list_our_cgroups(const struct journal *journal, struct strv *out)
+{
+	for (size_t i = 0; i < journal->count; i++) {
+		const struct journal_record *record = &journal->records[i];
+
+		if (!record->done && str_eq(record->kind, change_kind_cgroup.name))
+			strv_add(out, record->change.path);
+	}
+}
+
 int walk_note_tasks(struct walk *walk, struct task_list *tasks, uint64_t turn, struct err *err)
 {
-	int r = tasks_list_narrow(walk->world->host, tasks);
+	AUTO_STRV struct strv ours = { 0 };
+	int r;
+
+	list_our_cgroups(walk->journal, &ours);
+	r = tasks_list_narrow(walk->world->host, &ours, tasks);
 
 	if (r < 0)
 		return err_sys(err, r, "listing the host's tasks");

@@ -60,4 +60,6 @@ bool walk_lies_on_another(const struct walk *walk, const struct journal_record *
 
 // Undoes one record that stands, and reports what a person should read.
 void walk_undo(struct walk *walk, struct journal_record *record);
+// One whose file went away with what another undo removed.
+void walk_settle_gone(struct walk *walk, struct journal_record *record);
 void walk_write_noted(struct walk *walk); // what was settled, before the lock is dropped
