@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "tests/unit/tree.h"
+#include "tune/change/mask.h"
 
 #include <assert.h>
 #include <string.h>
@@ -122,17 +123,27 @@ static void remove_file(const char *tree, const char *cgroup, const char *file)
 	unlink(path);
 }
 
-// Every task of these has all CPUs of its cgroup from now on: what kernels before 6.2 do.
+// Every task of these has all CPUs of its cgroup from now on: what kernels before 6.2 do. Later ones know what a task
+// asked for: where there is a file that says so, it has of that what it can.
+static void widen_task(const char *tree, const char *pid, const struct cpuset *effective)
+{
+	AUTO_FREE char *mask = mem_printf("proc/%s/mask", pid), *asked_path = mem_printf("proc/%s/asked", pid);
+	struct cpuset asked;
+
+	if (get_cpus(tree, asked_path, &asked))
+		cpuset_and(&asked, effective);
+	put_cpus(tree, mask, cpuset_is_empty(&asked) ? effective : &asked);
+}
+
 static void widen_tasks(const char *tree, bool of_root, const struct cpuset *effective)
 {
 	static const char *const pids[] = { "100", "101", "102", "200" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(pids); i++) {
-		AUTO_FREE char *mask = mem_printf("proc/%s/mask", pids[i]);
 		bool in_root = strcmp(pids[i], "200") != 0;
 
 		if (in_root == of_root)
-			put_cpus(tree, mask, effective);
+			widen_task(tree, pids[i], effective);
 	}
 }
 
@@ -229,6 +240,36 @@ static void move_members(const char *tree, const char *parent, const char *child
 		put(tree, from, "");
 }
 
+static bool get_mask(const char *tree, const char *path, struct cpuset *out)
+{
+	AUTO_FREE char *text = get(tree, path);
+
+	return text && cpuset_parse_mask(out, text);
+}
+
+// Kernels that know isolated partitions of others take what is written for what is asked for, and answer with what is
+// left of it. Where there are such files.
+static void settle_workqueues(const char *tree)
+{
+#define QUEUES "sys/devices/virtual/workqueue/cpumask"
+	AUTO_STR struct str text = { 0 };
+	AUTO_FREE char *written = NULL;
+	struct cpuset mask, asked, isolated, left;
+
+	if (!get_mask(tree, QUEUES "_requested", &asked) || !get_mask(tree, QUEUES "_isolated", &isolated) ||
+	    !get_mask(tree, QUEUES, &mask))
+		return;
+	left = asked;
+	cpuset_minus(&left, &isolated);
+	if (cpuset_equal(&left, &mask))
+		return;
+	written = get(tree, QUEUES);
+	put(tree, QUEUES "_requested", written);
+	cpuset_minus(&mask, &isolated);
+	mask_print_hex(&mask, &text);
+	put(tree, QUEUES, str_text(&text));
+}
+
 // Of a host without a guest's cgroups nothing changes by itself: what it was settled to, or NULL.
 static char *settled;
 
@@ -251,6 +292,7 @@ void fakecgroup_settle(const char *tree)
 	AUTO_STRV struct strv names = { 0 };
 	struct cpuset left = { 0 }, before;
 
+	settle_workqueues(tree);
 	cpuset_parse_list(&left, "0-3");
 	list_children(tree, CG, &names);
 	if (is_settled(tree, &names))

@@ -183,6 +183,17 @@ static void test_tasks_keep_their_affinities(void **state)
 	assert_same();
 }
 
+// As a child has it from its parent: it asks for 1 and 3 while there is only 1 to be had.
+static void test_what_the_kernel_remembers_is_not_narrowed(void **state)
+{
+	(void)state;
+	isolate(&a, "2-3", "3");
+	fakehost_set(&fake, "/proc/102/asked", "1,3");
+	fakehost_set(&fake, "/proc/102/mask", "1");
+	undo_quietly(&a);
+	assert_file("/proc/102/mask", "1,3");
+}
+
 static void add_task(int tid, const char *flags, const char *mask)
 {
 	AUTO_FREE char *stat = mem_printf("/proc/%d/stat", tid), *cpus = mem_printf("/proc/%d/mask", tid);
@@ -459,6 +470,27 @@ static void test_interrupt_that_is_gone(void **state)
 	undo_quietly(&a);
 }
 
+// An isolated partition of somebody else's takes 3 out of the mask for as long as it is there, and no longer.
+static void test_workqueues_beside_a_partition(void **state)
+{
+	static const char queues[] = "/sys/devices/virtual/workqueue/cpumask";
+	static const char asked[] = "/sys/devices/virtual/workqueue/cpumask_requested";
+	AUTO_FREE char *mine = NULL;
+
+	(void)state;
+	fakehost_set(&fake, queues, "7");
+	fakehost_set(&fake, asked, "f");
+	fakehost_set(&fake, "/sys/devices/virtual/workqueue/cpumask_isolated", "8");
+	mine = fakehost_print(&fake);
+	apply(&a, "mask", queues, "without 1-2");
+	assert_file(asked, "9");
+	assert_file(queues, "1");
+	undo_quietly(&a);
+	free(before);
+	before = take(mine);
+	assert_same();
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -466,6 +498,7 @@ int main(void)
 		TEST(test_hex_masks),
 		TEST(test_partition_and_back),
 		TEST(test_tasks_keep_their_affinities),
+		TEST(test_what_the_kernel_remembers_is_not_narrowed),
 		TEST(test_tasks_of_all_cgroups_are_noted),
 		TEST(test_no_list_of_tasks_no_change),
 		TEST(test_who_chose_anew_keeps_that),
@@ -483,6 +516,7 @@ int main(void)
 		TEST(test_masks_of_two_guests),
 		TEST(test_mask_of_the_guest_that_stays),
 		TEST(test_somebody_elses_mask),
+		TEST(test_workqueues_beside_a_partition),
 		TEST(test_interrupt_that_is_gone),
 	};
 

@@ -279,11 +279,16 @@ void task_read_whole(struct change_host *host, pid_t tid, struct cpuset *whole)
 	read_whole(host, cgroup, whole);
 }
 
-bool task_has(struct change_host *host, pid_t tid, const struct cpuset *cpus)
+bool task_is_served(struct change_host *host, pid_t tid, const struct cpuset *cpus)
 {
-	struct cpuset now;
+	struct cpuset now, whole;
 
-	return get_affinity(host, tid, &now) == 0 && cpuset_equal(&now, cpus);
+	if (get_affinity(host, tid, &now) < 0)
+		return false;
+	if (cpuset_equal(&now, cpus) || !cpuset_contains(&now, cpus) || task_has_all(host, &now, cpus))
+		return cpuset_equal(&now, cpus);
+	task_read_whole(host, tid, &whole);
+	return is_narrow(&now, &whole);
 }
 
 int task_write(struct change_host *host, pid_t tid, const struct cpuset *cpus)

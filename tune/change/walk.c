@@ -294,7 +294,7 @@ static void give_tasks_back(struct walk *walk)
 	for (size_t i = 0; walk->tasks && i < walk->tasks->count; i++) {
 		const struct task *task = &walk->tasks->items[i];
 
-		if (!task_has(host, task->tid, &task->cpus) && task_check(host, task->tid, task->start) == 0 &&
+		if (!task_is_served(host, task->tid, &task->cpus) && task_check(host, task->tid, task->start) == 0 &&
 		    change_host_before_write(host) == 0 && task_write(host, task->tid, &task->cpus) == 0)
 			change_host_after_write(host);
 	}
