@@ -327,15 +327,23 @@ static void check_named(struct argv_build *b, const char *key, const struct strv
 	}
 }
 
+static void mend_uinput(const struct argv_build *b, struct diag *diag)
+{
+	if (b->facts->uinput_error == ENOENT)
+		diag_hint(diag, "modprobe uinput");
+	else
+		diag_hint(diag, "run as root; or KERNEL==\"uinput\", GROUP=\"input\", MODE=\"0660\" in a file of "
+				"/etc/udev/rules.d, and usermod -aG input %s",
+			  b->facts->self.name ? b->facts->self.name : "USER");
+}
+
 static void check_host(struct argv_build *b)
 {
 	if (!b->facts->live)
 		return;
 	if (b->facts->uinput_error)
-		diag_hint(argv_host_error(b, "no-uinput", "input", "transport", "/dev/uinput can't be used: %s",
-					  strerror(b->facts->uinput_error)),
-			  b->facts->uinput_error == ENOENT ? "modprobe uinput" :
-							     "run as root, or let this user open it");
+		mend_uinput(b, argv_host_error(b, "no-uinput", "input", "transport", "/dev/uinput can't be used: %s",
+					       strerror(b->facts->uinput_error)));
 	if (!b->plan->n_inputs)
 		diag_hint(argv_warn(b, "no-input", "input", "keyboard", "no keyboard or mouse is there to share"),
 			  "those that are plugged in later are taken");

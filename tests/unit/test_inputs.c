@@ -379,6 +379,13 @@ static void test_host(void **state)
 	plan_make(&fx->profile, &fx->facts, &fx->options, &fx->plan, &fx->diags);
 	assert_int_equal(diags_exit_status(&fx->diags), 3);
 	assert_string_equal(find(fx, "no-uinput")->hint, "modprobe uinput");
+
+	make(fx, "", "");
+	fx->facts.uinput_error = EACCES;
+	mem_set(&fx->facts.self.name, "ann");
+	plan_finish(&fx->plan);
+	plan_make(&fx->profile, &fx->facts, &fx->options, &fx->plan, &fx->diags);
+	assert_non_null(strstr(find(fx, "no-uinput")->hint, "usermod -aG input ann"));
 }
 
 static void test_wrong(void **state)

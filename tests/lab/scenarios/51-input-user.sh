@@ -37,6 +37,18 @@ profile user <<-END
 	mouse = none
 END
 chmod 644 "$SCRATCH/user.conf"
+
+echo "Who is not of that group is told so:"
+status=0
+setpriv --reuid nobody --regid nogroup --clear-groups env HOME="$home" XDG_RUNTIME_DIR="$home" XDG_STATE_HOME="$home" \
+	"$VFIORUN" check "$SCRATCH/user.conf" --json >"$SCRATCH/check" || status=$?
+expect "status" $status 3
+jq -r '.findings[] | select(.code | IN("no-uinput", "input-rights")) | "\(.severity) \(.evidence) -> \(.remedy)"' \
+	"$SCRATCH/check" >"$SCRATCH/said"
+cat "$SCRATCH/said"
+grep -q "^error .*Permission denied -> .*GROUP=\"input\".*usermod -aG input nobody" "$SCRATCH/said" || fail "not of /dev/uinput"
+grep -q "^warning nobody can't open /dev/input/event.* -> .*usermod -aG input nobody" "$SCRATCH/said" || fail "not of the keyboard"
+
 plans() {
 	as_user "$VFIORUN" plan "$SCRATCH/user.conf" >"$SCRATCH/said" 2>&1
 }
