@@ -112,9 +112,13 @@ void check_scheduler(struct checking *c)
 // Where processes of others are hidden (hidepid), or were not captured.
 static bool is_hidden(struct checking *c, const char *code, const char *subject)
 {
+	struct finding *finding;
+
 	if (c->facts->daemons.known)
 		return false;
-	checking_add(c, SEVERITY_UNKNOWN, code, subject, "the processes of others can't be seen");
+	finding = checking_add(c, SEVERITY_UNKNOWN, code, subject, "the processes of others can't be seen");
+	if (c->facts->live && !c->facts->root)
+		finding_mend(finding, "run `vfiorun check` as root");
 	return true;
 }
 

@@ -406,6 +406,7 @@ static const struct trouble {
 	{ "host-rival", SEVERITY_INFO, "process 701", "powerprofilesctl", NULL,
 	  "proc/701/comm = power-profiles-\n", live, "" },
 	{ "host-rival", SEVERITY_UNKNOWN, "can't be seen", NULL, "proc/1/", NULL, live, "irqbalance" },
+	{ "irqbalance", SEVERITY_UNKNOWN, "can't be seen", "as root", "proc/1/", NULL, as_user, USER " host-rival" },
 	{ "irqbalance", SEVERITY_WARNING, "process 702", "systemctl stop irqbalance", NULL,
 	  "proc/702/comm = irqbalance\n", live, "" },
 	{ "irqbalance", SEVERITY_OK, "has a socket", NULL, NULL,
