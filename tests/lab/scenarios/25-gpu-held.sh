@@ -78,7 +78,8 @@ for words in "" "$SCRATCH/held.conf"; do
 	jq -r '.findings[] | select(.code == "pci-stuck" and .severity == "error") | .subject + ": " + .remedy' "$SCRATCH/check" |
 		grep "end what has it open" || fail "check does not say that it is stuck: $(<"$SCRATCH/check")"
 done
-expect "what is left" "$(jq -r '.findings[] | select(.code == "guest-dead") | .remedy' "$SCRATCH/check")" "vfiorun revert held"
+expect "what is left" "$(jq -r '.findings[] | select(.code == "guest-dead") | .remedy' "$SCRATCH/check")" \
+	"vfiorun revert held; \`run\` does it, too"
 status=0
 vfiorun revert held || status=$?
 expect "revert" $status 4
