@@ -9,7 +9,7 @@
 
 host_driver $drive nvme
 before=$(binding $drive)
-make_msix_guest -DAGAIN_AFTER=40
+make_msix_guest -DAGAIN_AFTER=90
 profile steered <<END
 [boot]
 kernel = $SCRATCH/msix.elf
@@ -21,6 +21,13 @@ says() {
 # how often the keeper has woken up
 wakeups() {
 	sed -n 's/^voluntary_ctxt_switches:[[:space:]]*//p' "/proc/${keepers[steered]}/status"
+}
+sleeps() {
+	local before
+
+	before=$(wakeups)
+	sleep 10
+	(($(wakeups) == before))
 }
 moves() {
 	grep -c 'moved to the CPUs 2-3' "$SCRATCH/steered.out" || true
@@ -37,18 +44,15 @@ wait_until "the drive has interrupts" has_interrupts
 expect "interrupts set up from now on" "$(</proc/irq/default_smp_affinity)" 3
 wait_until "they go to the vCPUs' CPUs" goes_to 2-3
 grep vfio /proc/interrupts
-# the keeper looks for late threads for four seconds, and then no more
-sleep 8
-woken=$(wakeups)
+trap 'cat "$SCRATCH/steered.out"; let_go' EXIT
+# it looks for late threads for four seconds; were it to look for interrupts as well, then once more after 75 and 155
+wait_until "the keeper sleeps for ten seconds" sleeps
 before_again=$(moves)
-sleep 10
-expect "wake-ups in 10 idle seconds" $(($(wakeups) - woken)) 0
 ! says 'msix: enabled again' || fail "the guest was too quick for this"
 wait_until "the guest's driver begins anew" says 'msix: enabled again'
 again=$SECONDS
-trap 'cat "$SCRATCH/steered.out"; let_go' EXIT
 wait_until "its interrupts are moved, too" moved_again
-((SECONDS - again <= 5)) || fail "that took $((SECONDS - again)) s"
+((SECONDS - again <= 15)) || fail "that took $((SECONDS - again)) s"
 trap let_go EXIT
 expect "they go to" "$(where)" 2-3
 stop steered
