@@ -250,7 +250,7 @@ static void test_no_list_of_tasks_no_change(void **state)
 	assert_int_equal(unlink(path), 0);
 	assert_int_equal(try_apply(&a, "token", CG "/cgroup.subtree_control", "cpuset", &err), -ENOENT);
 	assert_non_null(strstr(err.text, "listing the host's tasks"));
-	assert_file(CG "/cgroup.subtree_control", "cpu");
+	assert_file(CG "/cgroup.subtree_control", "cpu"); // which would stay had the other cgroup CPUs of its own
 }
 
 static void test_who_chose_anew_keeps_that(void **state)
@@ -343,6 +343,51 @@ static void test_leftover_members_are_moved_out(void **state)
 	(void)state;
 	apply(&a, "cgroup", CG "/vfiorun-a", "domain");
 	fakehost_set(&fake, CG "/vfiorun-a/cgroup.procs", "777");
+	undo_quietly(&a);
+	assert_same();
+}
+
+// The partitions' own files are written, the rest goes with its folder.
+static void test_what_is_in_a_cgroup_goes_with_it(void **state)
+{
+	static const struct {
+		const char *path, *how;
+	} rows[] = {
+		{ CG "/vfiorun-a/vcpus/cpuset.cpus.partition", "undone" },
+		{ CG "/vfiorun-a/vcpus/cpuset.cpus", "gone" },
+		{ CG "/vfiorun-a/cgroup.subtree_control", "gone" },
+		{ CG "/vfiorun-a/cpuset.cpus.partition", "undone" },
+		{ CG "/vfiorun-a/cpuset.cpus", "gone" },
+		{ CG "/cgroup.subtree_control", "undone" },
+	};
+	(void)state;
+
+	isolate(&a, "1-3", "2-3");
+	undo_quietly(&a);
+	assert_same();
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		size_t k = 0;
+
+		while (strcmp(a.journal.records[k].change.path, rows[i].path) != 0)
+			assert_true(++k < a.journal.count);
+		assert_string_equal(a.journal.records[k].done, rows[i].how);
+	}
+}
+
+static void test_what_is_in_a_cgroup_that_stays_is_put_back(void **state)
+{
+	struct journal_report report;
+	(void)state;
+
+	isolate(&a, "1-3", "2-3");
+	fakehost_set(&fake, CG "/vfiorun-a/somebody/cgroup.procs", "");
+	assert_int_equal(journal_undo(&a.journal, &a.world, &report), -EIO);
+	assert_int_equal(report.count, 1);
+	assert_non_null(strstr(report.items[0].text, "it has cgroups of somebody else in it"));
+	journal_report_finish(&report);
+	assert_file(CG "/vfiorun-a/cgroup.subtree_control", "");
+	assert_file(CG "/cgroup.subtree_control", "cpu"); // which would stay had the other cgroup CPUs of its own
+	assert_int_equal(a.host.remove_cgroup(&a, CG "/vfiorun-a/somebody"), 0);
 	undo_quietly(&a);
 	assert_same();
 }
@@ -509,6 +554,8 @@ int main(void)
 		TEST(test_controller_that_somebody_came_to_use),
 		TEST(test_controller_that_was_on_stays_on),
 		TEST(test_leftover_members_are_moved_out),
+		TEST(test_what_is_in_a_cgroup_goes_with_it),
+		TEST(test_what_is_in_a_cgroup_that_stays_is_put_back),
 		TEST(test_cgroup_of_another_name_is_refused),
 		TEST(test_cgroup_that_is_there_is_refused),
 		TEST(test_cgroup_gone_needs_nothing),
