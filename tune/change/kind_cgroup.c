@@ -39,16 +39,19 @@ static int cgroup_read(struct change_host *host, const struct change *change, ch
 	AUTO_FREE char *path = mem_printf("%s/cgroup.type", change->path);
 	AUTO_FREE char *type = NULL;
 	struct stat st;
+	uint64_t inode;
 
 	*value = NULL;
 	if (fd == -ENOENT)
 		return 0;
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return err_sys(err, fd < 0 ? fd : -errno, "looking at %s", change->path);
+	// no number is given twice in this file system, and a type does not change
+	if (change->got && parse(change->got, &inode) && inode == st.st_ino) {
+		*value = mem_dup(change->got);
+		return 0;
+	}
 	change_read_line(host, path, &type);
-	// the kernel numbers the directories of this file system and gives no number twice
-	if (str_eq(host->kept.path, change->path))
-		mem_set(&host->kept.seen, type ?: "");
 	*value = mem_printf("%s id=%llu", str_eq(type, "threaded") ? "threaded" :
 			    is_scope(change)		  ? "scope" :
 							    "domain",
@@ -86,12 +89,11 @@ static bool wait_gone(struct change_host *host, const char *path, int timeout_ms
 static int evict(struct change_host *host, const struct change *change, struct err *err)
 {
 	AUTO_FREE char *parent = mem_dupn(change->path, (size_t)(strrchr(change->path, '/') - change->path));
-	AUTO_FREE char *type_path = mem_printf("%s/cgroup.type", change->path), *type = take(host->kept.seen);
+	AUTO_FREE char *type_path = mem_printf("%s/cgroup.type", change->path), *type = NULL;
 	AUTO_FREE char *from = NULL, *to = NULL;
 	const char *file;
 
-	if (!type)
-		change_read_line(host, type_path, &type);
+	change_read_line(host, type_path, &type);
 	file = str_eq(type, "threaded") ? "cgroup.threads" : "cgroup.procs";
 	from = mem_printf("%s/%s", change->path, file);
 	to = mem_printf("%s/%s", parent, file);
