@@ -176,6 +176,11 @@ void finding_mend(struct finding *finding, const char *fmt, ...)
 	va_end(ap);
 }
 
+bool checking_has_line(const struct checking *c)
+{
+	return c->facts->live || *c->facts->system.cmdline;
+}
+
 const char *checking_user(const struct checking *c)
 {
 	return c->facts->root ? "root" : c->facts->self.name ? c->facts->self.name : "this user";

@@ -103,7 +103,11 @@ void check_acs(struct checking *c)
 	if (!is_on(c) && !*iommu->acs_override)
 		return;
 	if (!*iommu->acs_override) {
-		checking_add(c, SEVERITY_OK, "acs-override", "IOMMU groups", "as the hardware keeps devices apart");
+		bool known = checking_has_line(c);
+
+		checking_add(c, known ? SEVERITY_OK : SEVERITY_UNKNOWN, "acs-override", "IOMMU groups", "%s",
+			     known ? "as the hardware keeps devices apart" :
+				     "whether pcie_acs_override makes them can't be seen");
 		return;
 	}
 	if (iommu->acs_patch == FACT_NO) {

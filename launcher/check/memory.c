@@ -79,7 +79,10 @@ void check_ksm(struct checking *c)
 	struct finding *finding;
 
 	if (!c->facts->memory.ksm) {
-		checking_add(c, SEVERITY_OK, "memory-ksm", "KSM", "does not run");
+		bool known = c->facts->memory.ksm_known;
+
+		checking_add(c, known ? SEVERITY_OK : SEVERITY_UNKNOWN, "memory-ksm", "KSM", "%s",
+			     known ? "does not run" : "whether it runs can't be seen");
 		return;
 	}
 	finding = checking_add(c, SEVERITY_WARNING, "memory-ksm", "KSM", "the host merges pages that are alike");
@@ -94,7 +97,10 @@ void check_swap(struct checking *c)
 	struct finding *finding;
 
 	if (!c->facts->memory.swap) {
-		checking_add(c, SEVERITY_OK, "memory-swap", "swap", "none");
+		bool known = c->facts->memory.total;
+
+		checking_add(c, known ? SEVERITY_OK : SEVERITY_UNKNOWN, "memory-swap", "swap", "%s",
+			     known ? "none" : "whether there is any can't be seen");
 		return;
 	}
 	str_add_size(&size, c->facts->memory.swap);

@@ -24,6 +24,9 @@ struct finding *checking_add(struct checking *c, enum severity severity, const c
 void finding_because(struct finding *finding, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void finding_mend(struct finding *finding, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
+// Whether the kernel line was to be read.
+bool checking_has_line(const struct checking *c);
+
 // Who would use what is looked at: "root", else the user's name.
 const char *checking_user(const struct checking *c);
 

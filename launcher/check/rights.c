@@ -26,11 +26,9 @@ void check_user(struct checking *c)
 					 "takes root; "
 					 "what needs none of that, and what root has prepared, runs as it is");
 		finding_mend(finding, "sudo vfiorun, where such things are wanted");
-	} else if (facts->vfiorun.found || facts->login.found || (c->profile && c->profile->vm.user)) {
+	} else if (facts->vfiorun.found || (c->plan && c->plan->user.name)) {
 		checking_add(c, SEVERITY_OK, "user-nobody", "user", "root; QEMU runs as %s",
-			     c->plan && c->plan->user.name ? c->plan->user.name
-			     : facts->vfiorun.found	   ? facts->vfiorun.name
-							   : facts->login.name);
+			     c->plan && c->plan->user.name ? c->plan->user.name : facts->vfiorun.name);
 	} else {
 		finding = checking_add(c, SEVERITY_WARNING, "user-nobody", "user",
 				       "root, and there is no user `vfiorun`");

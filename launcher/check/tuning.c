@@ -62,7 +62,10 @@ void check_isolated(struct checking *c)
 	struct finding *finding;
 
 	if (cpuset_is_empty(&cpus->isolated) && cpuset_is_empty(&cpus->nohz_full)) {
-		checking_add(c, SEVERITY_OK, "isolated-cpus", "kernel line", "no CPU is isolated for good");
+		bool known = checking_has_line(c);
+
+		checking_add(c, known ? SEVERITY_OK : SEVERITY_UNKNOWN, "isolated-cpus", "kernel line", "%s",
+			     known ? "no CPU is isolated for good" : "whether it isolates CPUs can't be seen");
 		return;
 	}
 	finding = checking_add(c, SEVERITY_INFO, "isolated-cpus", "kernel line", "isolated: %s; without a tick: %s",
@@ -97,7 +100,7 @@ void check_scheduler(struct checking *c)
 	struct finding *finding;
 
 	if (!*name) {
-		checking_add(c, SEVERITY_OK, "scheduler-foreign", "scheduler", "the kernel's own");
+		checking_add(c, SEVERITY_OK, "scheduler-foreign", "scheduler", "none but the kernel's own is seen");
 		return;
 	}
 	finding = checking_add(c, SEVERITY_WARNING, "scheduler-foreign", "scheduler", "this host schedules by %s",

@@ -353,6 +353,8 @@ static const struct trouble {
 	{ "no-interrupt-remapping", SEVERITY_UNKNOWN, "can't be seen", NULL, "proc/interrupts", NULL, live, "" },
 	{ "acs-override", SEVERITY_WARNING, "pcie_acs_override=downstream is in force", "give no guest", NULL,
 	  "proc/cmdline = pcie_acs_override=downstream\nproc/kallsyms = 0 t pcie_acs_override_setup\n", live, "" },
+	{ "acs-override", SEVERITY_UNKNOWN, "can't be seen", NULL, "proc/cmdline", NULL, NULL,
+	  "isolated-cpus" },
 	{ "acs-override-unknown", SEVERITY_WARNING, "lacks the patch", "linux-zen", NULL,
 	  "proc/cmdline = pcie_acs_override=downstream\nproc/kallsyms = 0 t other\n", live, "" },
 	{ "no-vfio-pci", SEVERITY_ERROR, "this kernel (6.1.0) has no such module", "reboot", "pci 0000:06",
@@ -487,6 +489,9 @@ static void nothing_known(void **state)
 	expect(&j, "irqbalance", SEVERITY_UNKNOWN, "", NULL);
 	expect(&j, "no-hugepages", SEVERITY_UNKNOWN, "", NULL);
 	expect(&j, "thp-never", SEVERITY_UNKNOWN, "", NULL);
+	expect(&j, "memory-ksm", SEVERITY_UNKNOWN, "", NULL);
+	expect(&j, "memory-swap", SEVERITY_UNKNOWN, "", NULL);
+	expect(&j, "isolated-cpus", SEVERITY_UNKNOWN, "", NULL);
 	assert_int_equal(findings_count(&j.findings, SEVERITY_ERROR), 0);
 	assert_null(find(&j, "memlock"));
 	assert_null(find(&j, "guest-dead"));

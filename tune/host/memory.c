@@ -171,7 +171,7 @@ static void read_pressure(struct root *root, const char *meminfo, struct memory_
 	meminfo_bytes(meminfo, "SwapTotal:", &facts->swap);
 	if (root_read_u64(root, "proc/sys/vm/min_free_kbytes", &kib) == 0 && kib <= UINT64_MAX >> 10)
 		facts->min_free = kib << 10;
-	root_read_u64(root, "sys/kernel/mm/ksm/run", &ksm);
+	facts->ksm_known = root_read_u64(root, "sys/kernel/mm/ksm/run", &ksm) == 0 || root->live;
 	facts->ksm = ksm == 1; // 0: stopped, 2: stopped and undone
 	facts->zfs = root_exists(root, "sys/module/zfs");
 }

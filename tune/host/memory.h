@@ -35,7 +35,7 @@ struct memory_facts {
 	char thp[16];		   // "always", "madvise", "never", "" unknown
 	uint64_t min_free;	   // bytes that the kernel keeps for itself (vm.min_free_kbytes); 0: unknown
 	uint64_t swap;		   // bytes of swap space
-	bool ksm;		   // the kernel merges pages that are alike
+	bool ksm, ksm_known;	   // the kernel merges pages that are alike; a captured machine may not tell
 	bool zfs;		   // the module is loaded: its cache and memory compaction do not go well together
 };
 
