@@ -79,18 +79,15 @@ static void ask_each(struct root *root, const struct cpuset *present, struct cpu
 
 static void read_sets(struct root *root, struct cpu_facts *facts, struct cpuset *present)
 {
-	struct cpuset partitions = { 0 };
-
 	if (root_read_cpulist(root, CPUS "/online", &facts->online) < 0) {
 		list_present(root, present);
 		ask_each(root, present, &facts->online);
 	}
 	root_read_cpulist(root, CPUS "/present", present);
 	cpuset_or(present, &facts->online);
+	// and not what /sys/fs/cgroup/cpuset.cpus.isolated (Linux 6.8) has beside: that is some partition's, which is
+	// another guest's, or one that we left and put back before we start
 	root_read_cpulist(root, CPUS "/isolated", &facts->isolated);
-	// isolated partitions of cgroup v2 (cgroup-v2.rst, Linux 6.7)
-	root_read_cpulist(root, "sys/fs/cgroup/cpuset.cpus.isolated", &partitions);
-	cpuset_or(&facts->isolated, &partitions);
 	root_read_cpulist(root, CPUS "/nohz_full", &facts->nohz_full);
 }
 

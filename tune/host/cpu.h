@@ -18,7 +18,7 @@ enum cpu_kind { CPU_UNIFORM, CPU_PERFORMANCE, CPU_EFFICIENCY };
 struct cpu {
 	int id;
 	bool online;
-	bool isolated; // isolcpus= on the kernel line, or an isolated partition (sys/devices/system/cpu/isolated)
+	bool isolated; // isolcpus= on the kernel line (sys/devices/system/cpu/isolated)
 	int core;      // unique over the machine, numbered by first appearance
 	int socket;    // physical_package_id as the kernel says it
 	int die;
