@@ -93,6 +93,7 @@ lab: all tools
 	BUILD=$(B) ./tests/lab/run quick
 lab-full: all tools
 	-./tests/lab/fetch-irqbalance
+	-./tests/fetch-qemu-backports build/qemu-backports
 	BUILD=$(B) ./tests/lab/run full
 bench: all tools
 	BUILD=$(B) ./scripts/bench

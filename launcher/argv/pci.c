@@ -202,11 +202,6 @@ static void check_x_vga(struct argv_build *b, const struct profile_pci *section)
 			     b->plan->qemu);
 }
 
-static bool uses_iommufd(const struct argv_build *b, const struct plan_device *device)
-{
-	return section_of(b, device)->iommufd == TRI_YES;
-}
-
 static void check_iommufd(struct argv_build *b, const struct profile_pci *section)
 {
 	struct image_place place = at_key(section, "iommufd");
@@ -216,18 +211,10 @@ static void check_iommufd(struct argv_build *b, const struct profile_pci *sectio
 		diag_hint(argv_diag_at(b, DIAG_HOST_ERROR, "no-iommufd", &place, "%s knows no iommufd",
 				       b->plan->qemu),
 			  "it came with QEMU 9.0; leave iommufd out");
-	else if (b->facts->live && !b->facts->vfio.iommufd)
+	else if (b->facts->live && b->facts->iommu.iommufd == FACT_NO)
 		diag_hint(
-			argv_diag_at(b, DIAG_HOST_ERROR, "no-iommufd", &place, "this kernel has no /dev/iommu"),
+			argv_diag_at(b, DIAG_HOST_ERROR, "no-iommufd", &place, "this kernel has no iommufd"),
 			"it takes Linux 6.6 with CONFIG_IOMMUFD and CONFIG_VFIO_DEVICE_CDEV; leave iommufd out");
-	else if (b->plan->user.change)
-		diag_hint(argv_diag_at(b, DIAG_WARNING, "iommufd-node", &place,
-				       "the node of a device below /dev/vfio/devices has its name from the "
-				       "kernel, when it is bound: whether %s may open it can't be seen now",
-				       b->plan->user.name),
-			  "KERNEL==\"vfio[0-9]*\", SUBSYSTEM==\"vfio-dev\", OWNER=\"%s\" in a file of "
-			  "/etc/udev/rules.d",
-			  b->plan->user.name);
 }
 
 static void add_device(struct argv_build *b, const struct plan_device *device, size_t index, const char *where)
@@ -245,7 +232,7 @@ static void add_device(struct argv_build *b, const struct plan_device *device, s
 		check_x_vga(b, section);
 		add_both(&executed, &pasted, ",x-vga=on");
 	}
-	if (uses_iommufd(b, device)) {
+	if (device->iommufd) {
 		check_iommufd(b, section);
 		add_both(&executed, &pasted, ",iommufd=iommufd0");
 	}
@@ -297,7 +284,7 @@ static bool is_begun(const struct argv_build *b, size_t index)
 static void add_iommufd(struct argv_build *b)
 {
 	for (size_t i = 0; i < b->plan->n_devices; i++) {
-		if (is_ours(&b->plan->devices[i]) && uses_iommufd(b, &b->plan->devices[i])) {
+		if (is_ours(&b->plan->devices[i]) && b->plan->devices[i].iommufd) {
 			argv_add(b, "-object", "iommufd,id=iommufd0");
 			return;
 		}

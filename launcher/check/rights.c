@@ -120,23 +120,25 @@ static bool has_node(const struct vfio_facts *vfio, int group)
 	return false;
 }
 
-static void judge_group(struct checking *c, const struct plan_device *device)
+static void judge_node(struct checking *c, const struct plan_device *device)
 {
-	const char *user = checking_user(c);
+	const struct vfio_node *own = vfio_facts_find_node(&c->facts->vfio, device->address);
+	AUTO_FREE char *node = device->iommufd ? mem_printf("/dev/vfio/devices/%s", own ? own->name : "vfioN") :
+						 mem_printf("/dev/vfio/%d", device->group);
+	const char *user = checking_user(c), *whose = device->iommufd ? "own" : "group's";
 	struct finding *finding;
 
-	if (has_node(&c->facts->vfio, device->group)) {
-		checking_add(c, SEVERITY_OK, "vfio-rights", device->address, "its group's /dev/vfio/%d can be opened",
-			     device->group);
+	if (device->iommufd ? own != NULL : has_node(&c->facts->vfio, device->group)) {
+		checking_add(c, SEVERITY_OK, "vfio-rights", device->address, "its %s %s can be opened", whose, node);
 		return;
 	}
 	finding = checking_add(c, SEVERITY_WARNING, "vfio-rights", device->address,
-			       "its group's /dev/vfio/%d comes with vfio-pci, and will be root's", device->group);
+			       "its %s %s comes with vfio-pci, and will be root's", whose, node);
 	finding_because(finding, "%s must be able to open it", user);
 	finding_mend(finding,
-		     "once it is there: chown %s /dev/vfio/%d; for good: SUBSYSTEM==\"vfio\", OWNER=\"%s\" in a file "
+		     "once it is there: chown %s %s; for good: SUBSYSTEM==\"%s\", OWNER=\"%s\" in a file "
 		     "of /etc/udev/rules.d",
-		     user, device->group, user);
+		     user, node, device->iommufd ? "vfio-dev" : "vfio", user);
 }
 
 // A node that is there and can't be opened the plan has refused.
@@ -146,7 +148,7 @@ void check_vfio_groups(struct checking *c)
 		return;
 	for (size_t i = 0; i < c->plan->n_devices; i++) {
 		if (c->plan->devices[i].passed && c->plan->devices[i].group >= 0)
-			judge_group(c, &c->plan->devices[i]);
+			judge_node(c, &c->plan->devices[i]);
 	}
 }
 

@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct root;
 struct state;
@@ -22,10 +23,18 @@ struct vfio_group {
 	bool usable; // by us: its node can be opened for reading and writing
 };
 
+// A node of a device's own, below /dev/vfio/devices: of one that is bound to vfio-pci.
+struct vfio_node {
+	char *name, *address;
+	bool usable;
+};
+
 struct vfio_facts {
 	bool container; // /dev/vfio/vfio can be opened
-	bool iommufd;	// /dev/iommu is there
-	bool iommufd_usable;
+	bool iommufd_usable; // and /dev/iommu
+	struct vfio_node *nodes;
+	size_t n_nodes;
+	uint64_t others_locked; // what guests that reach devices by iommufd lock of their memory
 	struct vfio_group *groups;
 	size_t n_groups;
 	struct other_device *others;
@@ -38,3 +47,5 @@ void vfio_facts_add_guest(struct vfio_facts *facts, const char *guest, const str
 void vfio_facts_finish(struct vfio_facts *facts);
 bool vfio_facts_may_open_group(const struct vfio_facts *facts, int group); // its node alone
 bool vfio_facts_may_open(const struct vfio_facts *facts, int group); // and the container
+// NULL: there is none
+const struct vfio_node *vfio_facts_find_node(const struct vfio_facts *facts, const char *address);

@@ -60,6 +60,7 @@ struct plan_device {
 	bool mdev;
 	bool passed; // false: of a passed one's group, without a driver; no driver may take it meanwhile
 	bool named;  // by a section of its own, whose keys are about it
+	bool iommufd; // reached by /dev/iommu and a node of its own, not by its group's
 	size_t index; // of the [pci] or [mdev] section that names it or its group's taker
 	char *name, *class_name; // for people
 	int group;	// -1: unknown

@@ -285,6 +285,8 @@ static struct json_object *devices_object(const struct plan *plan)
 		add_text(object, "address", device->address);
 		add_text(object, "kind", device->mdev ? "mdev" : "pci");
 		json_object_object_add(object, "passed", json_object_new_boolean(device->passed));
+		if (device->iommufd)
+			json_object_object_add(object, "iommufd", json_object_new_boolean(true));
 		add_text(object, "name", device->name);
 		add_text(object, "class", device->class_name);
 		json_object_object_add(object, "group", json_object_new_int(device->group));
@@ -507,6 +509,7 @@ static bool parse_device(struct json_object *object, struct plan_device *device)
 		return false;
 	device->mdev = str_eq(json_object_get_string(kind), "mdev");
 	device->passed = json_object_get_boolean(passed);
+	device->iommufd = member(object, "iommufd", json_type_boolean) != NULL;
 	device->group = json_object_get_int(group);
 	device->node = -1;
 	return parse_text(address, &device->address);

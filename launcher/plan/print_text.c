@@ -182,6 +182,8 @@ static void print_device(const struct plan_device *device, struct str *out)
 	if (device->group >= 0)
 		str_addf(&text, "IOMMU group %d, ", device->group);
 	str_addf(&text, "driver now: %s", device->driver ?: "none");
+	if (device->iommufd)
+		str_add(&text, ", reached by iommufd");
 	if (!device->mdev && !device->resets.count)
 		str_add(&text, ", no reset");
 	for (size_t i = 0; i < device->resets.count && !device->mdev; i++)

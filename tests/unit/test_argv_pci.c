@@ -149,15 +149,14 @@ static void iommufd(void **state)
 
 	(void)state;
 	world_make(&world, HOST);
-	world.facts.vfio.iommufd = true;
+	world.facts.iommu.iommufd = FACT_YES;
 	check(&world, true, "[pci \"07:00.1\"]\niommufd = yes\n[pci \"08:02.0\"]\n",
 	      "-object iommufd,id=iommufd0\n"
 	      PORT(0, 64) "-device vfio-pci,host=0000:07:00.1,id=pci0,bus=port0,addr=0x0.0,iommufd=iommufd0\n"
 	      PORT(1, 65) "-device vfio-pci,host=0000:08:02.0,id=pci1,bus=port1,addr=0x0.0\n");
-	world_expect(&world, "iommufd-node", "joe|udev");
-	world.facts.vfio.iommufd = false;
+	world.facts.iommu.iommufd = FACT_NO;
 	make(&world, true, "[pci \"07:00.1\"]\niommufd = yes\n");
-	world_expect(&world, "no-iommufd", "/dev/iommu");
+	world_expect(&world, "no-iommufd", "CONFIG_IOMMUFD");
 	world.facts.qemu.known = true;
 	qemu_caps_add(&world.facts.qemu, "device/vfio-pci");
 	make(&world, true, "[pci \"07:00.1\"]\niommufd = yes\n");
@@ -325,7 +324,7 @@ static void recorded_ones_take_it(void **state)
 
 		world_make(&world, HOST);
 		load_caps(&world, recorded[i]);
-		world.facts.vfio.iommufd = true;
+		world.facts.iommu.iommufd = FACT_YES;
 		add_rom(&world, &legacy, 1, 0);
 		make(&world, true,
 		     "[firmware]\ntype = seabios\n[pci \"06:00.0\"]\ngroup = auto\nromfile = card.rom\nx_vga = yes\n"

@@ -600,7 +600,7 @@ static void unbound(struct facts *facts)
 // Every right that a user lacks in one go: each with what grants it.
 static void rights_of_a_user(void **state)
 {
-	AUTO_JUDGED struct judged had = { 0 }, lacking = { 0 }, early = { 0 };
+	AUTO_JUDGED struct judged had = { 0 }, lacking = { 0 }, early = { 0 }, own = { 0 };
 
 	(void)state;
 	judge(PASSES, NULL, NULL, with_group, &had);
@@ -618,6 +618,9 @@ static void rights_of_a_user(void **state)
 	expect(&early, "vfio-container", SEVERITY_OK, "/dev/vfio/vfio", NULL);
 	// of a node that is yet to come
 	expect(&early, "vfio-rights", SEVERITY_WARNING, "/dev/vfio/13 comes with vfio-pci", "OWNER=\"ann\"");
+	judge(PASSES "iommufd = yes\n", NULL, NULL, unbound, &own);
+	expect(&own, "vfio-rights", SEVERITY_WARNING, "/dev/vfio/devices/vfioN comes with vfio-pci",
+	       "SUBSYSTEM==\"vfio-dev\"");
 }
 
 static void container_stops(void **state)

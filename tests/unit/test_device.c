@@ -739,6 +739,52 @@ static void as_a_user(void **state)
 	world_finish(&world);
 }
 
+static void by_iommufd(void **state)
+{
+	struct world world;
+
+	(void)state;
+	world_make(&world, HOST);
+	world.facts.vfio.others_locked = UINT64_C(2) << 30;
+	world_check(&world, "[pci \"07:00.0\"]\niommufd = yes\n[pci \"08:00.0\"]\n",
+		    "pass 0000:07:00.0\npass 0000:08:00.0\n"
+		    "bind 0000:07:00.0: nvme -> vfio-pci override=vfio-pci\n"
+		    "bind 0000:08:00.0: xhci_hcd -> vfio-pci override=vfio-pci\n"
+		    "owner vfio-dev: ? -> uid=1000 gid=1000 mode=0600\n"
+		    "owner 15: ? -> uid=1000 gid=1000 mode=0600\n"
+		    "owner iommu: ? -> uid=1000 gid=1000 mode=0600\n");
+	assert_string_equal(world.plan.changes.items[2].path, "/sys/bus/pci/devices/0000:07:00.0/vfio-dev");
+	// iommufd counts what all guests of the user lock
+	assert_int_equal(world.plan.memlock, UINT64_C(7) << 30);
+	world_plan(&world, "[pci \"06:00.0\"]\niommufd = yes\n[pci \"06:00.1\"]\n");
+	world_expect(&world, "iommufd-mixed", "0000:06:00.1|iommufd = yes in [pci \"06:00.1\"]");
+	world_plan(&world, "[pci \"06:00.0\"]\niommufd = yes\ngroup = auto\n");
+	assert_int_equal(world.diags.count, 0);
+	world_finish(&world);
+}
+
+static void by_iommufd_as_a_user(void **state)
+{
+	struct world world;
+
+	(void)state;
+	world_make(&world, HOST);
+	world.facts.root = false;
+	world.facts.memlock_hard = UINT64_C(5) << 30;
+	mem_set(&world.facts.pci.items[5].driver, "vfio-pci");
+	world_check(&world, "[pci \"07:00.0\"]\niommufd = yes\n",
+		    "pass 0000:07:00.0\nerror vfio-rights\nerror vfio-rights\n");
+	*MEM_PUSH(world.facts.vfio.nodes, world.facts.vfio.n_nodes) = (struct vfio_node){
+		mem_dup("vfio3"), mem_dup("0000:07:00.0"), false
+	};
+	world.facts.vfio.iommufd_usable = true;
+	world_check(&world, "[pci \"07:00.0\"]\niommufd = yes\n", "pass 0000:07:00.0\nerror vfio-rights\n");
+	world_expect(&world, "vfio-rights", "joe can't open /dev/vfio/devices/vfio3|chown joe /dev/vfio/devices/vfio3");
+	world.facts.vfio.nodes[0].usable = true;
+	world_check(&world, "[pci \"07:00.0\"]\niommufd = yes\n", "pass 0000:07:00.0\n");
+	world_finish(&world);
+}
+
 static void memlock_grows_with_a_viommu_only(void **state)
 {
 	struct world world;
@@ -830,6 +876,8 @@ int main(void)
 		cmocka_unit_test(single_gpu_by_choice),
 		cmocka_unit_test(unloads_only_what_is_free),
 		cmocka_unit_test(as_a_user),
+		cmocka_unit_test(by_iommufd),
+		cmocka_unit_test(by_iommufd_as_a_user),
 		cmocka_unit_test(memlock_grows_with_a_viommu_only),
 		cmocka_unit_test(near_the_gpu),
 		cmocka_unit_test(mediated),

@@ -75,7 +75,8 @@ static void test_off(void **state)
 	read_tree("sys/kernel/iommu_groups/\n"
 		  "sys/bus/pci/drivers/nvme/uevent = \n"
 		  "boot/config-6.1.0 = #\\nCONFIG_INTEL_IOMMU_DEFAULT_ON=y\n"
-		  "lib/modules/6.1.0/modules.dep = kernel/drivers/vfio/pci/vfio-pci.ko.xz: kernel/x.ko\n",
+		  "lib/modules/6.1.0/modules.dep = kernel/drivers/vfio/pci/vfio-pci.ko.xz: kernel/iommufd.ko.xz\\n"
+		  "kernel/iommufd.ko.xz:\n",
 		  "intel_iommu=on intel_iommu=off amd_iommu=on iommu=off", &facts);
 	assert_int_equal(facts.enabled, FACT_NO);
 	assert_true(facts.intel_off);
@@ -85,6 +86,7 @@ static void test_off(void **state)
 	assert_int_equal(facts.intel_default, FACT_YES);
 	assert_int_equal(facts.vfio_loaded, FACT_NO);
 	assert_int_equal(facts.vfio_available, FACT_YES);
+	assert_int_equal(facts.iommufd, FACT_YES); // it comes with vfio-pci
 }
 
 static void test_no_vfio(void **state)
@@ -96,7 +98,20 @@ static void test_no_vfio(void **state)
 		  "boot/config-6.1.0 = # CONFIG_INTEL_IOMMU_DEFAULT_ON is not set\n",
 		  "", &facts);
 	assert_int_equal(facts.vfio_available, FACT_NO);
+	assert_int_equal(facts.iommufd, FACT_NO);
 	assert_int_equal(facts.intel_default, FACT_NO);
+}
+
+static void test_iommufd(void **state)
+{
+	AUTO_FACTS with, without;
+
+	(void)state;
+	read_tree("sys/bus/pci/drivers/vfio-pci/uevent = \ndev/iommu = \n", "", &with);
+	read_tree("sys/bus/pci/drivers/vfio-pci/uevent = \n"
+		  "lib/modules/6.1.0/modules.dep = kernel/iommufd.ko.xz:\n", "", &without);
+	assert_int_equal(with.iommufd, FACT_YES);
+	assert_int_equal(without.iommufd, FACT_NO); // it would have come
 }
 
 static void test_acs_override(void **state)
@@ -272,6 +287,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_nothing_known), cmocka_unit_test(test_on),
 		cmocka_unit_test(test_off),	      cmocka_unit_test(test_no_vfio),
+		cmocka_unit_test(test_iommufd),
 		cmocka_unit_test(test_acs_override),  cmocka_unit_test(test_framebuffers),
 		cmocka_unit_test(test_intel_remedies), cmocka_unit_test(test_amd_remedies),
 		cmocka_unit_test(test_virtual_remedies), cmocka_unit_test(test_remapping),

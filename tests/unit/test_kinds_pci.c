@@ -445,6 +445,15 @@ static void make_node(const char *path)
 	assert_int_equal(chmod(full, 0600), 0);
 }
 
+static mode_t mode_of(const char *path)
+{
+	AUTO_FREE char *full = mem_printf("%s%s", fake.tree, path);
+	struct stat st;
+
+	assert_int_equal(stat(full, &st), 0);
+	return st.st_mode & 07777;
+}
+
 static void test_owner_and_back(void **state)
 {
 	AUTO_FREE char *want = mem_printf("uid=%u gid=%u mode=0640", geteuid(), getegid());
@@ -500,6 +509,30 @@ static void test_owner_of_a_node_that_went(void **state)
 	fakehost_set(&fake, "/sys/bus/pci/drivers/vfio-pci/unbind", "0000:07:00.0");
 	assert_false(undo("somebody else changed it"));
 	assert_int_equal(journal_standing(&guest.journal), 0);
+}
+
+// The kernel numbers these nodes, and says with each device which one it has.
+static void test_owner_of_a_devices_own_node(void **state)
+{
+	static const char path[] = "/sys/bus/pci/devices/0000:07:00.0/vfio-dev";
+	AUTO_FREE char *file = mem_dup(path), *was = mem_dup("uid=0 gid=0 mode=0600");
+	struct change change = { .path = file, .was = was };
+	AUTO_STR struct str remedy = { 0 };
+
+	(void)state;
+	assert_int_equal(tree_add(fake.tree, "dev/vfio/devices/\nsys/bus/pci/devices/0000:07:00.0/vfio-dev/vfio7/\n"),
+			 0);
+	make_node("/dev/vfio/devices/vfio6");
+	make_node("/dev/vfio/devices/vfio7");
+	apply("owner", path, "mode=0640");
+	assert_int_equal(mode_of("/dev/vfio/devices/vfio7"), 0640);
+	assert_int_equal(mode_of("/dev/vfio/devices/vfio6"), 0600);
+	assert_false(undo(NULL));
+	assert_int_equal(mode_of("/dev/vfio/devices/vfio7"), 0600);
+	change_kind_find("owner")->remedy(&change, &remedy);
+	assert_non_null(strstr(remedy.text, "/dev/vfio/devices/$(ls "));
+	// bound by a kernel that has no such nodes
+	refuse("owner", "/sys/bus/pci/devices/0000:06:00.0/vfio-dev", "mode=0640", -ENODEV, "CONFIG_VFIO_DEVICE_CDEV");
 }
 
 // ---- module, unit, console
@@ -756,6 +789,7 @@ int main(void)
 		ON_HOST(test_owner_refusals),
 		ON_HOST(test_owner_of_a_node_that_comes_late),
 		ON_HOST(test_owner_of_a_node_that_went),
+		ON_HOST(test_owner_of_a_devices_own_node),
 		ON_HOST(test_module_comes_with_others_and_goes_with_them),
 		ON_HOST(test_module_that_others_use_stays),
 		ON_HOST(test_module_out_and_in),

@@ -191,6 +191,7 @@ struct change_kind {
 	int patience_ms;
 	bool passing;	  // needed until QEMU has its memory: undone by journal_settle already
 	bool exclusive;	  // what one guest has changed no other one may
+	const char *common; // the path that all may all the same; NULL: none
 	bool yields;	  // a write that answers -EBUSY leaves it to those who use it now
 	bool one_file;	  // the path is that of an attribute, opened once to read, write and read back
 	bool goes_with_cgroup; // what is in a cgroup of ours needs no undo of its own where that is removed

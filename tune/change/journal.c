@@ -69,7 +69,7 @@ bool journal_report_failed(const struct journal_report *report)
 
 static int refuse_anothers(struct walk *walk, const struct change_kind *kind, const char *path, struct err *err)
 {
-	const char *owner = kind->exclusive ? walk_find_owner(walk, kind, path) : NULL;
+	const char *owner = kind->exclusive && !str_eq(path, kind->common) ? walk_find_owner(walk, kind, path) : NULL;
 
 	if (!owner)
 		return 0;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 // The kind `owner`: to whom a node in /dev or /run belongs, for as long as the guest runs. Never of a plain file:
-// what outlives a reboot is not changed, and not recorded either.
+// what outlives a reboot is not changed, and not recorded either. The node that vfio-pci gives a device has its name
+// from the kernel, and another one after each bind: it is said as the folder of sysfs that names it, "vfio-dev" (Linux
+// 6.6, drivers/vfio/vfio_main.c, vfio_init_device).
 #include "tune/change/kind.h"
 
 #include "base/cleanup.h"
@@ -68,10 +70,28 @@ static bool parse(const char *text, struct owner *out)
 	return words.count > 0;
 }
 
+static bool is_folder(const char *path)
+{
+	return str_ends(path, "/vfio-dev");
+}
+
+// The path in /dev, on the heap; NULL: there is none. A kernel without CONFIG_VFIO_DEVICE_CDEV has the folder, too,
+// but no nodes, so that to ask for it finds nothing.
+static char *find_node(struct change_host *host, const char *path)
+{
+	AUTO_STRV struct strv names = { 0 };
+
+	if (!is_folder(path))
+		return mem_dup(path);
+	change_list_folders(host, path, &names);
+	return names.count ? mem_printf("/dev/vfio/devices/%s", names.items[0]) : NULL;
+}
+
 // No link on the way is followed: what it leads to may be anything.
 static int open_node(struct change_host *host, const char *path, struct stat *st)
 {
-	int fd = change_open(host, path, O_PATH | O_NOFOLLOW, RESOLVE_NO_SYMLINKS);
+	AUTO_FREE char *node = find_node(host, path);
+	int fd = node ? change_open(host, node, O_PATH | O_NOFOLLOW, RESOLVE_NO_SYMLINKS) : -ENOENT;
 
 	if (fd < 0)
 		return fd;
@@ -90,7 +110,9 @@ static bool exists(struct change_host *host, const char *path)
 
 static bool is_node_there(struct change_host *host, const char *path)
 {
-	return exists(host, path);
+	AUTO_FREE char *node = find_node(host, path);
+
+	return node && exists(host, node);
 }
 
 // As `udevadm settle` does: while udev has work, this file is there (systemd 252, src/udev/udevd.c).
@@ -135,6 +157,9 @@ static int owner_read(struct change_host *host, const struct change *change, cha
 	if (!change->was)
 		wait_for_node(host, change->path);
 	fd = open_node(host, change->path, &st);
+	if (fd == -ENOENT && !change->was && is_folder(change->path))
+		return err_set(err, -ENODEV, "%s: the device has no node of its own: the kernel must have been built "
+					     "with CONFIG_VFIO_DEVICE_CDEV", change->path);
 	if (fd == -ENOENT)
 		return 0;
 	if (fd == -EPERM)
@@ -200,6 +225,15 @@ static bool owner_between(const char *now_text, const char *from_text, const cha
 	       (now.mode == from.mode || (to.has_mode && (now.mode == to.mode || now.mode == (from.mode & to.mode))));
 }
 
+static void quote_node(const char *path, struct str *out)
+{
+	if (is_folder(path))
+		str_add(out, "/dev/vfio/devices/$(ls ");
+	change_quote(path, out);
+	if (is_folder(path))
+		str_add(out, ")");
+}
+
 static void owner_remedy(const struct change *change, struct str *out)
 {
 	struct owner was;
@@ -207,12 +241,12 @@ static void owner_remedy(const struct change *change, struct str *out)
 	if (!change->was || !parse(change->was, &was))
 		return;
 	str_addf(out, "chown %u:%u ", was.uid, was.gid);
-	change_quote(change->path, out);
+	quote_node(change->path, out);
 	str_addf(out, "; chmod %04o ", was.mode);
-	change_quote(change->path, out);
+	quote_node(change->path, out);
 }
 
-static const char *const places[] = { "/dev/", "/run/", NULL };
+static const char *const places[] = { "/dev/", "/run/", "/sys/bus/pci/devices/", NULL };
 
 const struct change_kind change_kind_owner = {
 	.name = "owner",
@@ -226,5 +260,6 @@ const struct change_kind change_kind_owner = {
 	.between = owner_between,
 	.survives_us = true,
 	.exclusive = true,
+	.common = "/dev/iommu",
 	.gone = "",
 };

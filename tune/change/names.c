@@ -13,6 +13,11 @@ char *change_name_pci(const char *address)
 	return mem_printf(PCI "/devices/%s", address);
 }
 
+char *change_name_vfio_node(const char *address)
+{
+	return mem_printf(PCI "/devices/%s/vfio-dev", address);
+}
+
 char *change_name_mdev(const char *uuid)
 {
 	return mem_printf("/sys/bus/mdev/devices/%s", uuid);

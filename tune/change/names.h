@@ -5,6 +5,7 @@
 #include <stdbool.h>
 
 char *change_name_pci(const char *address);    // the device of a `bind`; the caller frees
+char *change_name_vfio_node(const char *address); // the `owner` of the node that vfio-pci gives it; the caller frees
 char *change_name_mdev(const char *uuid);      // a mediated device, as QEMU's sysfsdev wants it; the caller frees
 char *change_name_bar(const char *address, int bar); // the size of a device's BAR; the caller frees
 char *change_name_usb(const char *port);	       // the device of a `usb`; the caller frees

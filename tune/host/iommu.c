@@ -123,6 +123,10 @@ static void read_vfio(struct root *root, const char *kernel, struct iommu_facts 
 	if (root_exists(root, "sys/bus/pci/drivers"))
 		facts->vfio_loaded = fact_of(root_exists(root, "sys/bus/pci/drivers/vfio-pci"));
 	facts->vfio_available = facts->vfio_loaded == FACT_YES ? FACT_YES : find_module(root, kernel, "/vfio-pci.ko");
+	if (root_exists(root, "dev/iommu"))
+		facts->iommufd = FACT_YES;
+	else
+		facts->iommufd = facts->vfio_loaded == FACT_YES ? FACT_NO : find_module(root, kernel, "/iommufd.ko");
 }
 
 static bool is_boot_framebuffer(const char *owner)

@@ -29,6 +29,7 @@ struct iommu_facts {
 	enum fact intel_default;  // CONFIG_INTEL_IOMMU_DEFAULT_ON
 	enum fact vfio_loaded;	  // the driver vfio-pci is registered
 	enum fact vfio_available; // loaded, built in, or a module of this kernel
+	enum fact iommufd;	  // /dev/iommu is there; or comes with vfio-pci, which depends on it
 	struct iommu_framebuffer *framebuffers;
 	size_t n_framebuffers;
 	bool framebuffers_unknown; // only root is told addresses

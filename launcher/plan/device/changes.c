@@ -262,7 +262,9 @@ static void add_bind(const struct profile *profile, const struct facts *facts, s
 static bool is_first_of_group(const struct plan *plan, size_t index)
 {
 	for (size_t i = 0; i < index; i++) {
-		if (plan->devices[i].passed && plan->devices[i].group == plan->devices[index].group)
+		const struct plan_device *other = &plan->devices[i];
+
+		if (other->passed && !other->iommufd && other->group == plan->devices[index].group)
 			return false;
 	}
 	return true;
@@ -280,16 +282,18 @@ static void add_owner(struct plan *plan, const char *node)
 		   plan->user.name);
 }
 
-static void add_owners(const struct profile *profile, struct plan *plan)
+// Who has a device's own node needs none of its group, which such a kernel may do without (CONFIG_VFIO_GROUP).
+static void add_owners(struct plan *plan)
 {
 	bool iommufd = false;
 
 	for (size_t i = 0; i < plan->n_devices; i++) {
 		const struct plan_device *device = &plan->devices[i];
-		AUTO_FREE char *node = mem_printf("/dev/vfio/%d", device->group);
+		AUTO_FREE char *node = device->iommufd ? change_name_vfio_node(device->address) :
+							 mem_printf("/dev/vfio/%d", device->group);
 
-		iommufd |= !device->mdev && profile->pcis[device->index].iommufd == TRI_YES;
-		if (device->passed && device->group >= 0 && is_first_of_group(plan, i))
+		iommufd |= device->iommufd;
+		if (device->iommufd || (device->passed && device->group >= 0 && is_first_of_group(plan, i)))
 			add_owner(plan, node);
 	}
 	if (iommufd)
@@ -313,5 +317,5 @@ void plan_add_device_changes(const struct profile *profile, const struct facts *
 		}
 	}
 	if (plan->user.change)
-		add_owners(profile, plan);
+		add_owners(plan);
 }

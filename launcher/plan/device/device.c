@@ -117,6 +117,7 @@ static void add_device(struct choosing *c, const struct choice *choice)
 		.address = mem_dup(device->address),
 		.passed = !choice->held,
 		.named = choice->named,
+		.iommufd = !choice->held && choice->section->iommufd == TRI_YES,
 		.index = (size_t)(choice->section - c->profile->pcis),
 		.name = pci_device_name(device),
 		.class_name = pci_class_name(device),

@@ -295,6 +295,28 @@ static void refuse_isa_bridge(struct choosing *c, const struct choice *choice)
 		       "leave it out: without a driver it stands in no group's way");
 }
 
+// While a device is open by its own node its group can't be opened, and the other way round (Linux 6.6,
+// drivers/vfio/group.c, vfio_device_block_group).
+static void refuse_mixed(struct choosing *c, const struct choice *choice)
+{
+	AUTO_FREE char *text = device_short_text(choice->device);
+
+	if (choice->section->iommufd != TRI_YES)
+		return;
+	for (size_t i = 0; i < c->n_choices; i++) {
+		const struct choice *other = &c->choices[i];
+
+		if (other->held || other->device->group != choice->device->group || other->section->iommufd == TRI_YES)
+			continue;
+		diag_hint(choosing_report(c, DIAG_ERROR, "iommufd-mixed", other->section,
+					  "%s is to be reached by iommufd, and %s of the same IOMMU group is not: the "
+					  "kernel gives a group out in one way only",
+					  text, other->device->address),
+			  "iommufd = yes in [pci \"%s\"], too", other->section->title);
+		return;
+	}
+}
+
 void choosing_refuse(struct choosing *c)
 {
 	static void (*const checks[])(struct choosing *, const struct choice *) = {
@@ -307,6 +329,7 @@ void choosing_refuse(struct choosing *c)
 		refuse_parted,
 		refuse_isa_bridge,
 		check_bar_sizes,
+		refuse_mixed,
 	};
 
 	for (size_t i = 0; i < c->n_choices; i++) {

@@ -23,6 +23,22 @@ static bool names_viommu(const struct strv *args)
 	return false;
 }
 
+static bool has_iommufd(const struct choosing *c)
+{
+	for (size_t i = 0; i < c->plan->n_devices; i++) {
+		if (c->plan->devices[i].iommufd)
+			return true;
+	}
+	return false;
+}
+
+// VFIO counts what a process locks, iommufd what its user does, in all processes (Linux 6.6,
+// drivers/iommu/iommufd/pages.c, incr_user_locked_vm). Whose the others are is not asked: a limit may be too large.
+static uint64_t others_locked(const struct choosing *c)
+{
+	return has_iommufd(c) ? c->facts->vfio.others_locked : 0;
+}
+
 // One container of VFIO pins the guest's memory once, whatever the number of devices. With an IOMMU of the
 // guest's own each device has an address space, and a container, of its own (QEMU 7.2, hw/vfio/common.c,
 // vfio_get_address_space). The rest is for device memory that is mapped too.
@@ -33,7 +49,7 @@ static uint64_t memlock_need(const struct choosing *c)
 
 	for (size_t i = 0; i < c->plan->n_devices; i++)
 		devices += c->plan->devices[i].passed;
-	return c->profile->vm.memory * (viommu && devices ? devices : 1) + GIB;
+	return c->profile->vm.memory * (viommu && devices ? devices : 1) + others_locked(c) + GIB;
 }
 
 static struct place first_place(const struct choosing *c)
@@ -85,10 +101,34 @@ static bool check_bound(struct choosing *c, const struct choice *choice)
 	return false;
 }
 
+static void report_node(struct choosing *c, const struct choice *choice, const char *node, const char *rule)
+{
+	diag_hint(choosing_report(c, DIAG_HOST_ERROR, "vfio-rights", choice->section,
+				  "%s can't open %s, which QEMU reaches %s by", qemu_user(c), node,
+				  choice->device->address),
+		  "chown %s %s; for good: %s, OWNER=\"%s\" in a file of /etc/udev/rules.d", qemu_user(c), node, rule,
+		  qemu_user(c));
+}
+
+static void check_own_node(struct choosing *c, const struct choice *choice)
+{
+	const struct vfio_node *node = vfio_facts_find_node(&c->facts->vfio, choice->device->address);
+	AUTO_FREE char *path = mem_printf("/dev/vfio/devices/%s", node ? node->name : "vfioN");
+
+	if (!node || !node->usable)
+		report_node(c, choice, path, "SUBSYSTEM==\"vfio-dev\"");
+	if (!c->facts->vfio.iommufd_usable)
+		report_node(c, choice, "/dev/iommu", "KERNEL==\"iommu\"");
+}
+
 static void check_node(struct choosing *c, const struct choice *choice)
 {
 	int group = choice->device->group;
 
+	if (choice->section->iommufd == TRI_YES) {
+		check_own_node(c, choice);
+		return;
+	}
 	if (group < 0 || vfio_facts_may_open(&c->facts->vfio, group))
 		return;
 	if (vfio_facts_may_open_group(&c->facts->vfio, group))
