@@ -125,6 +125,7 @@ void keeper_watch_interrupts(struct keeper *keeper)
 	struct loop_source *source = &keeper->interrupts_source;
 	struct cpuset cpus = { 0 };
 	struct err err = ERR_NONE;
+	int r;
 
 	if (source->fd >= 0)
 		loop_remove(&keeper->loop, source);
@@ -133,13 +134,19 @@ void keeper_watch_interrupts(struct keeper *keeper)
 	if (!keeper->state.plan->isolation.steer || !keeper_has_devices(keeper) ||
 	    !find_makers(keeper->state.plan, &cpus))
 		return;
-	if (irq_watch(&keeper->interrupts_made, &cpus, &err) < 0) {
-		log_info("interrupts of passed devices are looked for a few times after an event, not when they are "
-			 "made: %s", err.text);
-		return;
+	r = irq_watch(&keeper->interrupts_made, &cpus, &err);
+	if (r == 0) {
+		*source = (struct loop_source){ keeper->interrupts_made.fd, interrupts_made, keeper };
+		r = loop_add(&keeper->loop, source, EPOLLIN);
+		if (r < 0)
+			err_sys(&err, r, "epoll");
 	}
-	*source = (struct loop_source){ keeper->interrupts_made.fd, interrupts_made, keeper };
-	loop_add(&keeper->loop, source, EPOLLIN);
+	if (r == 0)
+		return;
+	source->fd = -1;
+	tracepoint_close(&keeper->interrupts_made);
+	log_info("interrupts of passed devices are looked for a few times after an event, not when they are made: %s",
+		 err.text);
 }
 
 bool keeper_has_devices(const struct keeper *keeper)
