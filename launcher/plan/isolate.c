@@ -356,7 +356,9 @@ static void add_masks(struct isolating *i)
 	const struct cgroup_facts *facts = &i->facts->cgroup;
 	struct cpuset all = i->facts->cpus.online;
 
-	if (facts->workqueue_known)
+	// where the kernel does so, what we write would bring back what others' partitions have out (Linux 6.12,
+	// kernel/workqueue.c, workqueue_set_unbound_cpumask)
+	if (facts->workqueue_known && !(facts->workqueue_follows && i->plan->isolation.cgroup))
 		add_mask(i, change_name_workqueues, &facts->workqueue,
 			 "the kernel's own work that may run anywhere runs elsewhere");
 	if (i->profile->host.irq_affinity == IRQ_AFFINITY_NONE)

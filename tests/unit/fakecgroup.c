@@ -6,7 +6,6 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "tests/unit/tree.h"
-#include "tune/change/mask.h"
 
 #include <assert.h>
 #include <string.h>
@@ -240,36 +239,6 @@ static void move_members(const char *tree, const char *parent, const char *child
 		put(tree, from, "");
 }
 
-static bool get_mask(const char *tree, const char *path, struct cpuset *out)
-{
-	AUTO_FREE char *text = get(tree, path);
-
-	return text && cpuset_parse_mask(out, text);
-}
-
-// Kernels that know isolated partitions of others take what is written for what is asked for, and answer with what is
-// left of it. Where there are such files.
-static void settle_workqueues(const char *tree)
-{
-#define QUEUES "sys/devices/virtual/workqueue/cpumask"
-	AUTO_STR struct str text = { 0 };
-	AUTO_FREE char *written = NULL;
-	struct cpuset mask, asked, isolated, left;
-
-	if (!get_mask(tree, QUEUES "_requested", &asked) || !get_mask(tree, QUEUES "_isolated", &isolated) ||
-	    !get_mask(tree, QUEUES, &mask))
-		return;
-	left = asked;
-	cpuset_minus(&left, &isolated);
-	if (cpuset_equal(&left, &mask))
-		return;
-	written = get(tree, QUEUES);
-	put(tree, QUEUES "_requested", written);
-	cpuset_minus(&mask, &isolated);
-	mask_print_hex(&mask, &text);
-	put(tree, QUEUES, str_text(&text));
-}
-
 // Of a host without a guest's cgroups nothing changes by itself: what it was settled to, or NULL.
 static char *settled;
 
@@ -292,7 +261,6 @@ void fakecgroup_settle(const char *tree)
 	AUTO_STRV struct strv names = { 0 };
 	struct cpuset left = { 0 }, before;
 
-	settle_workqueues(tree);
 	cpuset_parse_list(&left, "0-3");
 	list_children(tree, CG, &names);
 	if (is_settled(tree, &names))

@@ -14,6 +14,8 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -515,25 +517,26 @@ static void test_interrupt_that_is_gone(void **state)
 	undo_quietly(&a);
 }
 
-// An isolated partition of somebody else's takes 3 out of the mask for as long as it is there, and no longer.
-static void test_workqueues_beside_a_partition(void **state)
+// The node that guests share: whoever ends first, the other one keeps it.
+static void test_owner_of_what_guests_share(void **state)
 {
-	static const char queues[] = "/sys/devices/virtual/workqueue/cpumask";
-	static const char asked[] = "/sys/devices/virtual/workqueue/cpumask_requested";
-	AUTO_FREE char *mine = NULL;
+	AUTO_FREE char *node = mem_printf("%s/dev/iommu", fake.tree);
+	struct stat st;
 
 	(void)state;
-	fakehost_set(&fake, queues, "7");
-	fakehost_set(&fake, asked, "f");
-	fakehost_set(&fake, "/sys/devices/virtual/workqueue/cpumask_isolated", "8");
-	mine = fakehost_print(&fake);
-	apply(&a, "mask", queues, "without 1-2");
-	assert_file(asked, "9");
-	assert_file(queues, "1");
-	undo_quietly(&a);
-	free(before);
-	before = take(mine);
-	assert_same();
+	assert_int_equal(mkfifo(node, 0600), 0);
+	assert_int_equal(chmod(node, 0660), 0);
+	for (int i = 0; i < 2; i++) {
+		apply(&a, "owner", "/dev/iommu", "mode=0600");
+		apply(&b, "owner", "/dev/iommu", "mode=0600");
+		undo_quietly(i ? &b : &a);
+		assert_int_equal(stat(node, &st), 0);
+		assert_int_equal(st.st_mode & 07777, 0600);
+		undo_quietly(i ? &a : &b);
+		assert_int_equal(stat(node, &st), 0);
+		assert_int_equal(st.st_mode & 07777, 0660);
+	}
+	assert_int_equal(unlink(node), 0);
 }
 
 int main(void)
@@ -563,7 +566,7 @@ int main(void)
 		TEST(test_masks_of_two_guests),
 		TEST(test_mask_of_the_guest_that_stays),
 		TEST(test_somebody_elses_mask),
-		TEST(test_workqueues_beside_a_partition),
+		TEST(test_owner_of_what_guests_share),
 		TEST(test_interrupt_that_is_gone),
 	};
 

@@ -284,6 +284,11 @@ static void interrupts_leave(void **state)
 	assert_null(find(fx, "30/smp_affinity_list"));
 	assert_non_null(find(fx, "workqueue/cpumask"));
 	assert_false(fx->plan.isolation.steer);
+	// a kernel that does so itself
+	cgroup->workqueue_follows = true;
+	decide(fx);
+	assert_method(fx, "partition", "");
+	assert_null(find(fx, "workqueue/cpumask"));
 }
 
 static void irqbalance_is_told_or_named(void **state)

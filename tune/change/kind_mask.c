@@ -11,7 +11,6 @@
 #include "base/str.h"
 #include "tune/change/irqbalance.h"
 #include "tune/change/mask.h"
-#include "tune/change/names.h"
 
 #include <string.h>
 
@@ -67,20 +66,6 @@ static bool is_list(const char *path)
 	return str_ends(path, "_list");
 }
 
-// What was asked for. The mask itself also lacks the CPUs of isolated partitions: to write that back would be to ask
-// that these stay out when their partition ends (Linux 6.7, kernel/workqueue.c, workqueue_unbound_exclude_cpumask).
-static int read_asked(struct change_host *host, const char *path, char **line)
-{
-	AUTO_FREE char *asked = NULL;
-	int r = -ENOENT;
-
-	if (strcmp(path, change_name_workqueues) == 0) {
-		asked = mem_printf("%s_requested", path);
-		r = change_read_line(host, asked, line);
-	}
-	return r == -ENOENT ? change_read_line(host, path, line) : r;
-}
-
 static int read_mask(struct change_host *host, const char *path, struct cpuset *out)
 {
 	AUTO_FREE char *line = NULL;
@@ -88,7 +73,7 @@ static int read_mask(struct change_host *host, const char *path, struct cpuset *
 
 	if (irqbalance_owns(path))
 		return irqbalance_read(host, path, out);
-	r = read_asked(host, path, &line);
+	r = change_read_line(host, path, &line);
 	if (r < 0)
 		return r;
 	return (is_list(path) ? cpuset_parse_list(out, line) : cpuset_parse_mask(out, line)) ? 0 : -EINVAL;

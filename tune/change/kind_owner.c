@@ -259,6 +259,7 @@ const struct change_kind change_kind_owner = {
 	.remedy = owner_remedy,
 	.between = owner_between,
 	.survives_us = true,
+	.shared = true,
 	.exclusive = true,
 	.common = "/dev/iommu",
 	.gone = "",

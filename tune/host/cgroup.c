@@ -96,9 +96,8 @@ static void read_masks(struct root *root, struct cgroup_facts *facts)
 	for (size_t i = 0; i < names.count; i++)
 		read_irq(root, names.items[i], facts);
 	facts->default_known = read_hex(root, "proc/irq/default_smp_affinity", &facts->irq_default);
-	// what was asked for, if the kernel tells: the mask itself comes and goes with isolated partitions
-	facts->workqueue_known = read_hex(root, "sys/devices/virtual/workqueue/cpumask_requested", &facts->workqueue) ||
-				 read_hex(root, "sys/devices/virtual/workqueue/cpumask", &facts->workqueue);
+	facts->workqueue_known = read_hex(root, "sys/devices/virtual/workqueue/cpumask", &facts->workqueue);
+	facts->workqueue_follows = root_exists(root, "sys/devices/virtual/workqueue/cpumask_isolated");
 }
 
 // Its socket is named after its process, and one of a dead process may be left.

@@ -32,6 +32,7 @@ struct cgroup_facts {
 	size_t n_irqs;
 	bool default_known, workqueue_known;
 	struct cpuset irq_default, workqueue;
+	bool workqueue_follows; // the kernel takes what a partition isolates out of that mask itself (Linux 6.7)
 	char *irqbalance_socket; // absolute; NULL: it does not run, or has none
 };
 

@@ -40,6 +40,7 @@ expect "isolated, as the machine says" "$(<$top/cpuset.cpus.isolated)" 2-3
 expect "the host has" "$(<$top/cpuset.cpus.effective)" 0-1
 expect "the rest of QEMU has" "$(<$vm/cpuset.cpus.effective) $(cpus_of "$(qemu_pid remote)")" "0-1 0,1"
 expect "workqueues" "$(<$queues/cpumask)" 3
+expect "of them was asked" "$(<$queues/cpumask_requested)" f
 ! taskset -c 2,3 true 2>/dev/null || fail "another task can run on the vCPUs' CPUs"
 for task in $bystanders; do
 	[[ $(cpus_of "$task") != *[23]* ]] || fail "a bystander is on $(cpus_of "$task")"
