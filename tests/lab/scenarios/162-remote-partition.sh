@@ -27,6 +27,9 @@ for cpus in 0,2 3 1-3; do
 done
 # shellcheck disable=SC2086 # several
 trap 'kill $bystanders' EXIT
+for task in $bystanders; do
+	wait_until "a bystander" grep -qx sleep "/proc/$task/comm"
+done
 before=$(look)
 echo "$before"
 profile remote <<<""

@@ -33,6 +33,9 @@ for cpus in 0,2 3 1-3; do
 done
 # shellcheck disable=SC2086 # several
 trap 'kill $bystanders' EXIT
+for task in $bystanders; do
+	wait_until "a bystander" grep -qx sleep "/proc/$task/comm"
+done
 before=$(affinities)
 profile apart </dev/null
 expect "method" "$(plan apart .isolation.method)" partition

@@ -11,6 +11,7 @@ values() {
 taskset -c 2,5 sleep 1000 &
 bystander=$!
 trap 'kill $bystander' EXIT
+wait_until "the bystander" grep -qx sleep /proc/$bystander/comm
 before=$(values)
 profile one <<<""
 profile two <<<""
