@@ -119,12 +119,20 @@ echo "a driver that blocks:"
 timeout 300 bash -c "exec 8<&-; echo $sound >$devices/$sound/driver/unbind" 8<&- &
 unbinding=$!
 wait_for "the unbind has begun" bash -c "! test -e $devices/$sound/driver"
-started=$SECONDS
-vfiorun host --json | cat >"$SCRATCH/host"
-expect "it is stuck" "$(device $sound .stuck)" true
-expect "and nothing else is" "$(host '[.pci[] | select(.stuck)] | length')" 1
-expect "others are known" "$(device $drive '.reset | length > 0')" true
-[[ $((SECONDS - started)) -le 30 ]] || fail "it took $((SECONDS - started)) s"
+for ((i = 0; i < 5; i++)); do
+	! kill -0 $unbinding 2>/dev/null || sleep 0.2
+done
+if kill -0 $unbinding 2>/dev/null; then
+	started=$SECONDS
+	vfiorun host --json | cat >"$SCRATCH/host"
+	expect "it is stuck" "$(device $sound .stuck)" true
+	expect "and nothing else is" "$(host '[.pci[] | select(.stuck)] | length')" 1
+	expect "others are known" "$(device $drive '.reset | length > 0')" true
+	[[ $((SECONDS - started)) -le 30 ]] || fail "it took $((SECONDS - started)) s"
+else
+	[[ $(uname -r) != 6.1.* ]] || fail "its unbind did not block"
+	echo "none: the driver of this kernel (as of Linux 6.12) does not wait for who has the card open"
+fi
 exec 8<&-
 wait $unbinding
 wait_for "it can be read again" bash -c "timeout 5 cat $devices/$sound/driver_override >/dev/null"
