@@ -296,8 +296,8 @@ int fakecgroup_get_affinity(const char *tree, pid_t tid, struct cpuset *cpus)
 
 int fakecgroup_set_affinity(const char *tree, pid_t tid, const struct cpuset *cpus)
 {
-	AUTO_FREE char *path = mem_printf("proc/%d/mask", tid);
-	struct cpuset effective, taken = *cpus;
+	AUTO_FREE char *path = mem_printf("proc/%d/mask", tid), *asked = mem_printf("proc/%d/asked", tid);
+	struct cpuset effective, taken = *cpus, before;
 
 	// the kernel keeps this one's to itself
 	if (tid == 300)
@@ -307,6 +307,8 @@ int fakecgroup_set_affinity(const char *tree, pid_t tid, const struct cpuset *cp
 	if (cpuset_is_empty(&taken))
 		return -EINVAL;
 	put_cpus(tree, path, &taken);
+	if (get_cpus(tree, asked, &before))
+		put_cpus(tree, asked, cpus);
 	return 0;
 }
 

@@ -196,6 +196,23 @@ static void test_what_the_kernel_remembers_is_not_narrowed(void **state)
 	assert_file("/proc/102/mask", "1,3");
 }
 
+// It asks for 1 to 3, and has less and less of that.
+static void test_what_a_task_asks_for_stays(void **state)
+{
+	(void)state;
+	fakehost_set(&fake, "/proc/102/asked", "1-3");
+	fakehost_set(&fake, "/proc/102/mask", "1-3");
+	isolate(&b, "3", "3");
+	assert_file("/proc/102/mask", "1-2");
+	isolate(&a, "2", "2");
+	assert_file("/proc/102/mask", "1");
+	assert_file("/proc/102/asked", "1-3");
+	undo_quietly(&a);
+	undo_quietly(&b);
+	assert_file("/proc/102/mask", "1-3");
+	assert_file("/proc/102/asked", "1-3");
+}
+
 static void add_task(int tid, const char *flags, const char *mask)
 {
 	AUTO_FREE char *stat = mem_printf("/proc/%d/stat", tid), *cpus = mem_printf("/proc/%d/mask", tid);
@@ -547,6 +564,7 @@ int main(void)
 		TEST(test_partition_and_back),
 		TEST(test_tasks_keep_their_affinities),
 		TEST(test_what_the_kernel_remembers_is_not_narrowed),
+		TEST(test_what_a_task_asks_for_stays),
 		TEST(test_tasks_of_all_cgroups_are_noted),
 		TEST(test_no_list_of_tasks_no_change),
 		TEST(test_who_chose_anew_keeps_that),

@@ -281,14 +281,17 @@ void task_read_whole(struct change_host *host, pid_t tid, struct cpuset *whole)
 
 bool task_is_served(struct change_host *host, pid_t tid, const struct cpuset *cpus)
 {
-	struct cpuset now, whole;
+	struct cpuset now, whole, possible = *cpus;
 
 	if (get_affinity(host, tid, &now) < 0)
 		return false;
-	if (cpuset_equal(&now, cpus) || !cpuset_contains(&now, cpus) || task_has_all(host, &now, cpus))
-		return cpuset_equal(&now, cpus);
+	if (cpuset_equal(&now, cpus))
+		return true;
+	if (task_has_all(host, &now, cpus) || !(cpuset_contains(&now, cpus) || cpuset_contains(cpus, &now)))
+		return false;
 	task_read_whole(host, tid, &whole);
-	return is_narrow(&now, &whole);
+	cpuset_and(&possible, &whole);
+	return cpuset_equal(&now, &possible) || (cpuset_contains(&now, cpus) && is_narrow(&now, &whole));
 }
 
 int task_write(struct change_host *host, pid_t tid, const struct cpuset *cpus)

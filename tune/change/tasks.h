@@ -43,9 +43,9 @@ void task_read_whole(struct change_host *host, pid_t tid, struct cpuset *whole);
 // tasks_forget.
 bool task_has_all(struct change_host *host, const struct cpuset *cpus, const struct cpuset *before);
 void tasks_forget(struct change_host *host);
-// Whether whoever has this number needs none of `cpus` given back: it has just these; or these and more, but not all
-// of its cgroup's. Then the kernel remembered what the task once asked for, which to give less would make it forget
-// (Linux 6.2, kernel/sched/core.c, __set_cpus_allowed_ptr: user_cpus_ptr).
+// Whether whoever has this number needs none of `cpus` given back: it has just these, or as much of them as there is
+// now; or these and more, but not all of its cgroup's. Then the kernel remembered what the task once asked for, which
+// to give less would make it forget (Linux 6.2, kernel/sched/core.c, __set_cpus_allowed_ptr: user_cpus_ptr).
 bool task_is_served(struct change_host *host, pid_t tid, const struct cpuset *cpus);
 // As much of `cpus` as its cgroup has. -EINVAL: nothing of it; -ESRCH: gone.
 int task_write(struct change_host *host, pid_t tid, const struct cpuset *cpus);
