@@ -1,7 +1,7 @@
 #!/bin/bash
 # scripts/bench-latency runs to its end where CPUs can be isolated, has a figure for each way of running a guest,
 # and leaves nothing. What the figures are is not judged. Only `scripts/bench-latency --lab` asks for it.
-# lab: full limit=1800 boot=lab.kvm+tsc=reliable
+# lab: full limit=1800 boot=lab.kvm
 . tests/lab/lib.sh
 
 command -v stress-ng >/dev/null || skip "there is no stress-ng: scripts/install-packages bench"
