@@ -197,6 +197,17 @@ static void add_pins(const struct placement *placement, const struct sched *vcpu
 			->thread = mem_dup("vhost");
 }
 
+static void let_yield(const struct profile *profile, struct plan *plan)
+{
+	for (size_t i = 0; i < plan->n_pins; i++) {
+		struct plan_pin *pin = &plan->pins[i];
+		const struct cpus_request *request = pin->target == PIN_IOTHREAD ? &profile->cpu.iothread_pin :
+										    &profile->cpu.emulator;
+
+		pin->yields = pin->target != PIN_VCPU && request->mode == CPUS_AUTO;
+	}
+}
+
 // A clean environment: what QEMU and the toolkits need, and nothing else of the caller's.
 static void fill_environment(const struct facts *facts, struct plan *plan)
 {
@@ -323,6 +334,7 @@ void plan_make(const struct profile *profile, const struct facts *facts, const s
 	plan_isolate(profile, facts, &placement, plan, diags);
 	weigh_scheduler(profile, facts, &vcpu_sched, &placement, plan);
 	add_pins(&placement, &vcpu_sched, plan);
+	let_yield(profile, plan);
 	plan->n_vcpus = placement.n_vcpus;
 	plan->n_iothreads = placement.n_iothreads;
 	plan->topology_why = take(placement.topology_why);

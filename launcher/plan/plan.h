@@ -51,6 +51,7 @@ struct plan_pin {
 	int index;	    // of the vCPU or iothread
 	struct cpuset cpus; // empty: not pinned
 	struct sched sched;
+	bool yields; // chosen by us: does without where another guest's partition has taken these CPUs meanwhile
 	char *why;
 };
 

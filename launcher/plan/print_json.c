@@ -268,6 +268,7 @@ static struct json_object *pins_object(const struct plan *plan)
 		add_text(object, "thread", pin->thread);
 		add_text(object, "cpus", cpus);
 		add_text(object, "policy", str_text(&policy));
+		json_object_object_add(object, "yields", json_object_new_boolean(pin->yields));
 		add_text(object, "why", pin->why);
 		json_object_array_add(array, object);
 	}
@@ -478,6 +479,7 @@ static bool parse_pin(struct json_object *object, struct plan_pin *pin)
 	if (!thread || !cpus || !policy)
 		return false;
 	mem_set(&pin->thread, json_object_get_string(thread));
+	pin->yields = json_object_get_boolean(member(object, "yields", json_type_boolean));
 	return parse_text(member(object, "why", json_type_string), &pin->why) &&
 	       parse_thread(pin->thread, pin) &&
 	       cpuset_parse_list(&pin->cpus, json_object_get_string(cpus)) &&

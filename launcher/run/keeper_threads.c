@@ -21,6 +21,23 @@ static bool is_taken(const struct keeper *keeper, pid_t tid)
 	return false;
 }
 
+// A vCPU is where the plan says, and so is what the profile has chosen a place for, or the guest does not start. For
+// the rest the planner chose CPUs that it shares with the host, of which another guest's partition may take some.
+static int pin_or_yield(struct keeper *keeper, const struct plan_pin *pin, pid_t tid, struct err *err)
+{
+	static const struct cpuset wherever = { 0 };
+	bool *astray = &keeper->astray[pin - keeper->state.plan->pins];
+	int r = pin_apply(tid, &pin->cpus, &pin->sched, err);
+
+	if (!pin->yields || (r != -EINVAL && r != -EIO))
+		return r;
+	if (!*astray)
+		log_warning("%s was to have CPUs that are offline or another guest's by now, and runs where it may: %s",
+			    pin->thread, err->text);
+	*astray = true;
+	return pin_apply(tid, &wherever, &pin->sched, err);
+}
+
 int keeper_pin_thread(struct keeper *keeper, int row, pid_t tid, struct err *err)
 {
 	const struct plan *plan = keeper->state.plan;
@@ -39,7 +56,7 @@ int keeper_pin_thread(struct keeper *keeper, int row, pid_t tid, struct err *err
 		return err_set(err, -EPROTO, "QEMU gives thread %d for two of its parts", tid);
 	r = keeper_isolate_thread(keeper, pin, tid, err);
 	if (r == 0)
-		r = pin_apply(tid, &pin->cpus, &pin->sched, err);
+		r = pin_or_yield(keeper, pin, tid, err);
 	if (r < 0)
 		return err_wrap(err, "pinning %s", pin->thread);
 	keeper->tids[row] = tid;
@@ -66,7 +83,7 @@ static int pin_listed(struct keeper *keeper, const struct thread_list *list, con
 			continue;
 		r = keeper_isolate_thread(keeper, pin, list->tids[i], err);
 		if (r == 0)
-			r = pin_apply(list->tids[i], &pin->cpus, &pin->sched, err);
+			r = pin_or_yield(keeper, pin, list->tids[i], err);
 		if (r < 0 && r != -ESRCH)
 			return err_wrap(err, "pinning %s", pin->thread);
 	}

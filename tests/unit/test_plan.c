@@ -39,6 +39,7 @@ static void add_pin(struct plan *plan, enum pin_target target, int index, const 
 				  .target = target,
 				  .index = index,
 				  .sched = sched,
+				  .yields = target == PIN_EMULATOR,
 				  .why = mem_dup(why) };
 	assert_true(cpuset_parse_list(&pin->cpus, cpus));
 }
@@ -221,6 +222,7 @@ static void assert_same_pins(const struct plan *a, const struct plan *b)
 		assert_int_equal(a->pins[i].index, b->pins[i].index);
 		assert_true(cpuset_equal(&a->pins[i].cpus, &b->pins[i].cpus));
 		assert_memory_equal(&a->pins[i].sched, &b->pins[i].sched, sizeof(struct sched));
+		assert_int_equal(a->pins[i].yields, b->pins[i].yields);
 		assert_true(str_eq(a->pins[i].why, b->pins[i].why));
 	}
 }

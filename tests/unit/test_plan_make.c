@@ -517,6 +517,23 @@ static void a_queue_brings_a_vhost_pin(void **state)
 	assert_true(cpuset_equal(&last->cpus, &fx->plan.pins[fx->plan.n_pins - 2].cpus));
 }
 
+static void only_what_we_chose_yields(void **state)
+{
+	struct fixture *fx = *state;
+
+	begin(fx, "iothreads = 1\n");
+	assert_int_equal(fx->plan.pins[0].target, PIN_VCPU);
+	assert_false(fx->plan.pins[0].yields);
+	assert_int_equal(fx->plan.pins[2].target, PIN_IOTHREAD);
+	assert_true(fx->plan.pins[2].yields);
+	assert_int_equal(fx->plan.pins[3].target, PIN_EMULATOR);
+	assert_true(fx->plan.pins[3].yields);
+	fx->profile.cpu.emulator = (struct cpus_request){ .mode = CPUS_LIST, .cpus = fx->plan.pins[3].cpus };
+	make(fx);
+	assert_true(fx->plan.pins[2].yields);
+	assert_false(fx->plan.pins[3].yields);
+}
+
 static void the_console_is_for_a_terminal(void **state)
 {
 	struct fixture *fx = *state;
@@ -660,6 +677,7 @@ int main(void)
 		TEST(all_cpus_are_too_many_for_a_class),
 		TEST(isolation_is_what_it_is),
 		TEST(a_queue_brings_a_vhost_pin),
+		TEST(only_what_we_chose_yields),
 		TEST(the_console_is_for_a_terminal),
 		TEST(a_qemu_that_is_not_there),
 		TEST(nothing_else_decides),
