@@ -447,8 +447,15 @@ static void another_guest_has_it(void **state)
 
 	(void)state;
 	world_make(&world, HOST);
+	world.facts.iommu.vfio_loaded = FACT_YES;
+	world_plan(&world, "[pci \"08:00.0\"]\n");
+	assert_string_equal(world.plan.changes.items[0].kind, "bind");
 	add_other(&world, "0000:06:00.1", 13, true);
 	add_other(&world, "0000:07:00.0", 14, false);
+	// who ends last of those that need the driver takes it out
+	world_plan(&world, "[pci \"08:00.0\"]\n");
+	assert_string_equal(world.plan.changes.items[0].kind, "module");
+	assert_string_equal(world.plan.changes.items[0].was, "loaded");
 	world_plan(&world, BOTH "[pci \"08:00.0\"]\n");
 	assert_int_equal(world.diags.count, 2);
 	world_expect(&world, "pci-held", "games has 0000:06:00.1|IOMMU group 13|vfiorun stop games");

@@ -177,6 +177,9 @@ static void add_vfio(const struct facts *facts, struct plan *plan)
 	if (needed && facts->iommu.vfio_loaded == FACT_NO)
 		change_add(&plan->changes, "module", "vfio-pci", "unloaded", "loaded",
 			   "the driver that hands a device to a guest");
+	else if (needed && facts->vfio.n_others)
+		change_add(&plan->changes, "module", "vfio-pci", "loaded", "loaded",
+			   "if another guest had it loaded, the last that needs it has it unloaded");
 }
 
 // "DRIVER", or "DRIVER override=NAME": what is there now.

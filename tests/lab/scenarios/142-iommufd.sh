@@ -84,9 +84,6 @@ stop drive
 expect "/dev/iommu is still the other's" "$(owner_of /dev/iommu)" "nobody 600"
 stop card
 expect "/dev/iommu" "$(owner_of /dev/iommu)" "root 660"
-# they were in use when the guest ended that had loaded them
-modprobe -r vfio-pci
-modprobe -r vfio_iommu_type1 || true
 expect "afterwards" "$(look)" "$before"
 
 echo "Its keeper is killed:"
