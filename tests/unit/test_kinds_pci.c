@@ -533,6 +533,8 @@ static void test_owner_of_a_devices_own_node(void **state)
 	assert_non_null(strstr(remedy.text, "/dev/vfio/devices/$(ls "));
 	// bound by a kernel that has no such nodes
 	refuse("owner", "/sys/bus/pci/devices/0000:06:00.0/vfio-dev", "mode=0640", -ENODEV, "CONFIG_VFIO_DEVICE_CDEV");
+	// what else there is of a device is not for an owner
+	refuse("owner", "/sys/bus/pci/devices/0000:07:00.0/driver_override", "mode=0640", -ENOENT, "does not exist");
 }
 
 // ---- module, unit, console

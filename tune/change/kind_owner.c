@@ -81,8 +81,9 @@ static char *find_node(struct change_host *host, const char *path)
 {
 	AUTO_STRV struct strv names = { 0 };
 
+	// an attribute of a device has no owner but the kernel's
 	if (!is_folder(path))
-		return mem_dup(path);
+		return str_starts(path, "/sys/") ? NULL : mem_dup(path);
 	change_list_folders(host, path, &names);
 	return names.count ? mem_printf("/dev/vfio/devices/%s", names.items[0]) : NULL;
 }
